@@ -1,0 +1,32 @@
+//! `rbee up`.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::Args;
+
+/// Start a cluster on this machine. Ctrl-C ends it: workers are stopped, and nothing is left behind.
+#[derive(Debug, Args)]
+pub(crate) struct UpArgs {
+    /// Address to listen on; port 0 takes a free one [default: 127.0.0.1:7220]
+    #[arg(long, env = "RBEE_LISTEN", value_name = "ADDRESS:PORT")]
+    pub(crate) listen: Option<SocketAddr>,
+    /// Address that others reach this cluster at, as a URL, if not the one it listens on
+    #[arg(long, env = "RBEE_ADVERTISE", value_name = "URL")]
+    pub(crate) advertise: Option<String>,
+    /// Folder for models and state [default: $XDG_DATA_HOME/rbee or ~/.local/share/rbee]
+    #[arg(long, env = "RBEE_DATA_DIR", value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// Configuration file (TOML); docs/rbee.example.toml shows all settings
+    #[arg(long, env = "RBEE_CONFIG", value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Listen on other than loopback addresses without a token
+    #[arg(long)]
+    pub(crate) allow_insecure: bool,
+    /// Folder with worker programs to install, instead of the one that holds `rbee`
+    #[arg(long, env = "RBEE_WORKER_DIR", value_name = "DIR")]
+    pub(crate) worker_dir: Option<PathBuf>,
+    /// Print the configuration in effect, and end
+    #[arg(long)]
+    pub(crate) print_config: bool,
+}

@@ -1,0 +1,113 @@
+//! `rbee worker spawn`.
+
+use rbee_proto::hive::v1::hive_service_client::HiveServiceClient;
+use rbee_proto::hive::v1::spawn_worker_request::Settings;
+use rbee_proto::hive::v1::spawn_worker_response::Event;
+use rbee_proto::hive::v1::{SpawnWorkerRequest, SpawnWorkerResponse};
+use rbee_proto::types::v1::{Worker, WorkerType};
+use tonic::Streaming;
+
+use super::Session;
+use super::interrupt::{Outcome, or_ctrl_c};
+use crate::args::SpawnArgs;
+use crate::connect::{Cluster, choose_hive};
+use crate::exit::Exit;
+use crate::failure::{Doing, Failure};
+use crate::output::note;
+use crate::render::steps::Steps;
+use crate::render::{plain_text, views};
+
+/// Starts a worker and shows the steps until it is ready. The worker's id is all that goes to
+/// stdout, for scripts: `id=$(rbee worker spawn …)`.
+pub(super) async fn run(arguments: &SpawnArgs, cluster: &Cluster, session: &Session) -> Result<(), Failure> {
+    let hives = cluster.all_hives().await?;
+    let hive = choose_hive(&hives, arguments.hive.as_deref())?;
+    let mut client = HiveServiceClient::new(cluster.hive_channel(&hive.address).await?);
+    let request = SpawnWorkerRequest {
+        model_id: arguments.model.clone(),
+        worker_type: WorkerType::from(arguments.worker_type) as i32,
+        device_id: arguments.device.clone(),
+        request_id: uuid::Uuid::now_v7().to_string(),
+        settings: arguments.settings().map(Settings::Llm),
+    };
+    let doing = || format!("can't start a worker for {}", arguments.model);
+
+    let output = session.output;
+    let mut steps = (!output.json).then(|| Steps::new(output.remark_paint, output.remarks_on_terminal));
+    let mut worker_id = String::new();
+    let outcome = or_ctrl_c(async {
+        let mut events = client.spawn_worker(request).await.doing(doing)?.into_inner();
+        follow(&mut events, &mut steps, &mut worker_id, session, doing).await
+    })
+    .await;
+    match outcome {
+        Outcome::Done(Ok(worker)) => {
+            if let Some(steps) = &mut steps {
+                steps.end();
+                note(&format!(
+                    "{} is ready on {}: `rbee chat {}` talks to it",
+                    plain_text::one_line(&worker.model_id),
+                    plain_text::one_line(&worker.device_id),
+                    plain_text::one_line(&worker.model_id),
+                ));
+                output.line(&plain_text::one_line(&worker.id))?;
+            }
+            Ok(())
+        }
+        Outcome::Done(Err(failure)) => {
+            if let Some(steps) = &mut steps {
+                steps.failed();
+            }
+            Err(failure)
+        }
+        Outcome::Interrupted => {
+            if let Some(steps) = &mut steps {
+                steps.end();
+            }
+            Err(left(&worker_id))
+        }
+    }
+}
+
+/// Shows the events until the worker is ready.
+async fn follow(
+    events: &mut Streaming<SpawnWorkerResponse>,
+    steps: &mut Option<Steps>,
+    worker_id: &mut String,
+    session: &Session,
+    doing: impl Fn() -> String,
+) -> Result<Worker, Failure> {
+    while let Some(message) = events.message().await.doing(&doing)? {
+        worker_id.clone_from(&message.worker_id);
+        match steps {
+            None => {
+                if let Some(line) = views::Spawn::new(&message) {
+                    session.output.json_line(&line)?;
+                }
+            }
+            Some(steps) => match &message.event {
+                Some(Event::StepStarted(started)) => steps.started(started.step),
+                Some(Event::StepFinished(finished)) => steps.finished(finished.step, &finished.detail),
+                Some(Event::Loading(loading)) => steps.loading(loading.fraction),
+                Some(Event::Ready(_)) | None => {}
+            },
+        }
+        if let Some(Event::Ready(worker)) = message.event {
+            return Ok(worker);
+        }
+    }
+    Err(Failure::new(Exit::Failed, doing())
+        .because("the hive stopped telling about it before the worker was ready")
+        .hint("`rbee worker ls` shows what became of it"))
+}
+
+/// What to say to who leaves a spawn alone.
+fn left(worker_id: &str) -> Failure {
+    let failure = Failure::new(Exit::Interrupted, "stopped watching");
+    if worker_id.is_empty() {
+        return failure.hint("`rbee worker ls` shows whether a worker is being started");
+    }
+    failure
+        .because(format!("worker {worker_id} goes on starting"))
+        .hint(format!("`rbee worker stop {worker_id}` stops it"))
+}

@@ -1,0 +1,232 @@
+//! `rbee up`: catalog, provisioner and hive in one process, on one port.
+//!
+//! The parts speak to each other as clients of that port, as they would from host to host: there
+//! is one code path for one machine and for many.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use rbee_catalog::Catalog;
+use rbee_hive::Hive;
+use rbee_provisioner::Provisioner;
+use rbee_service_kit::server::AuthError;
+use rbee_service_kit::{Auth, Lifecycle, Listener, ServerBuilder, Target, config};
+
+use super::{flush, init_telemetry};
+use crate::args::{Options, UpArgs};
+use crate::config::UpConfig;
+use crate::data_dir::{self, DataDir, DataDirError};
+use crate::exit::Exit;
+use crate::failure::{Doing, Failure};
+use crate::output::{Output, note};
+use crate::token_file;
+
+/// What ends after the grace for calls and workers: farewells, the last lines of logs.
+const LAST_WORDS: Duration = Duration::from_secs(5);
+
+/// Runs a cluster until SIGINT or SIGTERM.
+pub(super) async fn run(options: &Options, arguments: &UpArgs, output: Output) -> Result<(), Failure> {
+    let mut config = UpConfig::load(options, arguments)
+        .map_err(|error| Failure::of_error(Exit::Usage, "can't use this configuration", &error))?;
+    if arguments.print_config {
+        return Ok(output.text(&config::print(&config))?);
+    }
+    let data_dir = match config.data_dir.take() {
+        Some(path) => path,
+        None => data_dir::default_path(|name| std::env::var_os(name))
+            .map_err(|error| cannot_use_data_dir(&error))?,
+    };
+    let mut data_dir = DataDir::lock(&data_dir).map_err(|error| cannot_use_data_dir(&error))?;
+    config.place_below(data_dir.path());
+
+    let telemetry = init_telemetry("rbee-up", &config.telemetry)?;
+    let lifecycle = Lifecycle::new();
+    let grace = config.server.shutdown_grace + LAST_WORDS;
+    let served = serve(config, &mut data_dir, &lifecycle, output).await;
+    // However it ended, what was started ends before this process does.
+    let all_ended = lifecycle.finish(grace).await;
+    flush(telemetry).await;
+    served?;
+    if all_ended {
+        Ok(())
+    } else {
+        Err(Failure::new(Exit::Failed, "not everything ended in time")
+            .because(format!(
+                "some of it was still running after {} s",
+                grace.as_secs()
+            ))
+            .hint("raise server.shutdown_grace if workers need longer to leave"))
+    }
+}
+
+/// Starts the parts, tells that they are ready, and serves until the shutdown.
+async fn serve(
+    config: UpConfig,
+    data_dir: &mut DataDir,
+    lifecycle: &Lifecycle,
+    output: Output,
+) -> Result<(), Failure> {
+    let auth = authentication(&config)?;
+    let listener = Listener::tcp(config.server.listen)
+        .await
+        .map_err(|error| cannot_listen(config.server.listen, &error))?;
+    let listens_at = listener.local_addr().unwrap_or(config.server.listen);
+    let own = Target {
+        address: own_address(listens_at),
+        token: auth.token().cloned(),
+    };
+    let advertised = config.advertise.clone().unwrap_or_else(|| own.address.clone());
+    data_dir
+        .describe_holder(&own.address)
+        .doing(|| "can't write to the data folder".into())?;
+    lifecycle
+        .shut_down_on_signals()
+        .doing(|| "can't listen for signals".into())?;
+
+    let catalog = Catalog::start(config.catalog, lifecycle)
+        .await
+        .map_err(|error| Failure::of_error(Exit::Failed, "can't start the catalog", &error))?;
+    let provisioner = Provisioner::start(config.provisioner, own.clone(), lifecycle)
+        .await
+        .map_err(|error| Failure::of_error(Exit::Failed, "can't start the provisioner", &error))?;
+    let mut hive = config.hive;
+    hive.worker.pass_on(&config.telemetry);
+    let hive = Hive::start(hive, own.clone(), advertised, lifecycle)
+        .await
+        .map_err(|error| Failure::of_error(Exit::Failed, "can't start the hive", &error))?;
+
+    let mut server = ServerBuilder::new(auth);
+    catalog.mount(&mut server);
+    provisioner.mount(&mut server);
+    hive.mount(&mut server);
+    let serving = lifecycle.spawn({
+        let lifecycle = lifecycle.clone();
+        async move {
+            server
+                .serve(listener, &lifecycle, config.server.shutdown_grace)
+                .await
+        }
+    });
+
+    let getting_ready = async {
+        install_workers(&provisioner, config.worker_dir).await;
+        hive.registered().await;
+        // That nobody reads it ends no cluster.
+        if let Err(error) = tell_ready(&own.address, output) {
+            tracing::warn!(%error, "cannot write that the cluster is ready");
+        }
+    };
+    let token = lifecycle.token();
+    // Both may be dropped: an import that is cut off leaves nothing, and is made anew next time.
+    tokio::select! {
+        () = getting_ready => {}
+        () = token.cancelled() => {}
+    }
+    serving
+        .await
+        .map_err(|error| Failure::of_error(Exit::Failed, "the server failed", &error))?
+        .map_err(|error| Failure::of_error(Exit::Failed, "the server failed", &error))
+}
+
+/// Installs the worker programs that came with `rbee`. A cluster without any is of use still:
+/// models can be brought in, and a spawn says what is missing.
+async fn install_workers(provisioner: &Provisioner, folder: Option<PathBuf>) {
+    let folder = match folder {
+        Some(folder) => Ok(folder),
+        None => std::env::current_exe().map(|program| program.with_file_name("")),
+    };
+    match folder {
+        Ok(folder) => provisioner.import_bundled_workers(&folder).await,
+        Err(error) => tracing::warn!(%error, "cannot find the worker programs beside rbee"),
+    }
+}
+
+fn tell_ready(address: &str, output: Output) -> io::Result<()> {
+    if output.json {
+        output.json_line(&serde_json::json!({ "event": "ready", "address": address }))?;
+    } else {
+        output.line(&format!("rbee is up at {address}"))?;
+        if output.remarks_on_terminal {
+            note(&output.remark_paint.faint("Ctrl-C ends it and stops its workers."));
+        }
+    }
+    Ok(())
+}
+
+/// Whom to answer. A token file that isn't there yet is made.
+fn authentication(config: &UpConfig) -> Result<Auth, Failure> {
+    if let Some(path) = &config.server.token_file
+        && token_file::create_if_missing(path)
+            .doing(|| format!("can't make a token in {}", path.display()))?
+    {
+        tracing::info!("made a token in {}", path.display());
+    }
+    Auth::from_config(&config.server).map_err(|error| match error {
+        AuthError::Insecure { .. } => Failure::new(Exit::Usage, error.to_string()),
+        AuthError::Read { .. } | AuthError::Token { .. } => {
+            Failure::of_error(Exit::Usage, "can't use the token file", &error)
+        }
+    })
+}
+
+/// The address at which this process reaches itself. Listening on all addresses includes loopback.
+fn own_address(listens_at: SocketAddr) -> String {
+    let ip = match listens_at.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    format!("http://{}", SocketAddr::new(ip, listens_at.port()))
+}
+
+fn cannot_listen(address: SocketAddr, error: &io::Error) -> Failure {
+    let doing = format!("can't listen on {address}");
+    match error.kind() {
+        io::ErrorKind::AddrInUse => Failure::of_error(Exit::Refused, doing, error)
+            .hint("another `rbee up` may be running: `rbee status` asks it")
+            .hint("choose another address with --listen; port 0 takes a free one"),
+        io::ErrorKind::PermissionDenied => Failure::of_error(Exit::Refused, doing, error)
+            .hint("ports below 1024 are for the administrator: choose another with --listen"),
+        _ => Failure::of_error(Exit::Usage, doing, error).hint("choose another address with --listen"),
+    }
+}
+
+fn cannot_use_data_dir(error: &DataDirError) -> Failure {
+    match error {
+        DataDirError::Nowhere => Failure::new(Exit::Usage, error.to_string()),
+        DataDirError::Held { .. } => Failure::new(Exit::Refused, error.to_string())
+            .hint("`rbee status` asks the one that runs; --data-dir names another folder"),
+        DataDirError::Io { .. } => {
+            let message = error.to_string();
+            match std::error::Error::source(error) {
+                Some(cause) => Failure::of_error(Exit::Failed, message, cause),
+                None => Failure::new(Exit::Failed, message),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_addresses_include_loopback() {
+        let own = |text: &str| own_address(text.parse().unwrap());
+        assert_eq!(own("0.0.0.0:7220"), "http://127.0.0.1:7220");
+        assert_eq!(own("[::]:7220"), "http://[::1]:7220");
+        assert_eq!(own("192.168.1.5:80"), "http://192.168.1.5:80");
+    }
+
+    #[test]
+    fn a_taken_port_is_refused_with_a_way_out() {
+        let failure = cannot_listen(
+            "127.0.0.1:7220".parse().unwrap(),
+            &io::ErrorKind::AddrInUse.into(),
+        );
+        assert_eq!(failure.exit, Exit::Refused);
+        assert!(failure.hints.iter().any(|hint| hint.contains("--listen")));
+    }
+}

@@ -1,0 +1,15 @@
+//! What people and scripts see: text, tables, progress and JSON. Pure, but for [`job`] and
+//! [`steps`]' bars on a terminal.
+
+pub(crate) mod cards;
+pub(crate) mod error;
+pub(crate) mod human;
+pub(crate) mod job;
+pub(crate) mod lists;
+pub(crate) mod paint;
+pub(crate) mod plain_text;
+pub(crate) mod stats;
+pub(crate) mod steps;
+pub(crate) mod table;
+pub(crate) mod views;
+pub(crate) mod words;

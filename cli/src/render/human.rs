@@ -1,0 +1,159 @@
+//! Sizes, ages, durations and counts as people read them.
+
+use std::time::Duration;
+
+use bytesize::ByteSize;
+use prost_types::Timestamp;
+
+/// What stands where something is not known.
+pub(crate) const UNKNOWN: &str = "-";
+
+/// `468.6 MiB`.
+pub(crate) fn size(bytes: u64) -> String {
+    ByteSize::b(bytes).display().iec().to_string()
+}
+
+/// `118.2 MiB/s`.
+pub(crate) fn rate(bytes_per_second: f64) -> String {
+    format!("{}/s", size(bytes_per_second as u64))
+}
+
+/// Parameters of a model: `494M`, `7.6B`.
+pub(crate) fn count(number: u64) -> String {
+    let number = number as f64;
+    for (unit, name) in [(1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "K")] {
+        if number >= unit {
+            let scaled = number / unit;
+            return if scaled < 10.0 {
+                format!("{scaled:.1}{name}")
+            } else {
+                format!("{scaled:.0}{name}")
+            };
+        }
+    }
+    format!("{number}")
+}
+
+/// How long ago, in one unit: `3m`.
+pub(crate) fn age(since: Option<&Timestamp>, now: &Timestamp) -> String {
+    let Some(since) = since else {
+        return UNKNOWN.to_owned();
+    };
+    // Clocks of two hosts may differ: what lies in the future is `0s` old.
+    let seconds = (now.seconds - since.seconds).max(0);
+    match seconds {
+        0..120 => format!("{seconds}s"),
+        120..7200 => format!("{}m", seconds / 60),
+        7200..172_800 => format!("{}h", seconds / 3600),
+        _ => format!("{}d", seconds / 86_400),
+    }
+}
+
+/// `12 ms`, `3.2 s`, `2 min 5 s`.
+pub(crate) fn duration(duration: Duration) -> String {
+    let seconds = duration.as_secs_f64();
+    if seconds < 1.0 {
+        format!("{} ms", duration.as_millis())
+    } else if seconds < 60.0 {
+        format!("{seconds:.1} s")
+    } else {
+        let whole = duration.as_secs();
+        format!("{} min {} s", whole / 60, whole % 60)
+    }
+}
+
+/// The time now.
+pub(crate) fn now() -> Timestamp {
+    let now = jiff::Timestamp::now();
+    Timestamp {
+        seconds: now.as_second(),
+        nanos: now.subsec_nanosecond(),
+    }
+}
+
+/// `2026-11-23T06:37:02Z`; absent for a time that no calendar has.
+pub(crate) fn timestamp(timestamp: &Timestamp) -> Option<String> {
+    jiff::Timestamp::new(timestamp.seconds, timestamp.nanos)
+        .ok()
+        .map(|time| time.to_string())
+}
+
+/// Time of day in the user's zone, `06:37:02`; absent for a time that no calendar has.
+pub(crate) fn clock(timestamp: &Timestamp) -> Option<String> {
+    let time = jiff::Timestamp::new(timestamp.seconds, timestamp.nanos).ok()?;
+    Some(
+        time.to_zoned(jiff::tz::TimeZone::system())
+            .strftime("%H:%M:%S")
+            .to_string(),
+    )
+}
+
+/// A duration of the contract; absent if it is negative.
+pub(crate) fn from_proto(duration: &prost_types::Duration) -> Option<Duration> {
+    Duration::try_from(*duration).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_binary() {
+        assert_eq!(size(0), "0 B");
+        assert_eq!(size(491_400_032), "468.6 MiB");
+        assert_eq!(rate(1_048_576.0), "1.0 MiB/s");
+    }
+
+    #[test]
+    fn counts_have_two_digits() {
+        assert_eq!(count(494_032_768), "494M");
+        assert_eq!(count(7_615_616_512), "7.6B");
+        assert_eq!(count(512), "512");
+    }
+
+    #[test]
+    fn ages_take_one_unit() {
+        let now = Timestamp {
+            seconds: 1_000_000,
+            nanos: 0,
+        };
+        let ago = |seconds: i64| {
+            age(
+                Some(&Timestamp {
+                    seconds: 1_000_000 - seconds,
+                    nanos: 0,
+                }),
+                &now,
+            )
+        };
+        assert_eq!(ago(-5), "0s");
+        assert_eq!(ago(59), "59s");
+        assert_eq!(ago(185), "3m");
+        assert_eq!(ago(3 * 3600), "3h");
+        assert_eq!(ago(400_000), "4d");
+        assert_eq!(age(None, &now), "-");
+    }
+
+    #[test]
+    fn durations_are_short() {
+        assert_eq!(duration(Duration::from_micros(12_400)), "12 ms");
+        assert_eq!(duration(Duration::from_millis(3_240)), "3.2 s");
+        assert_eq!(duration(Duration::from_secs(125)), "2 min 5 s");
+    }
+
+    #[test]
+    fn times_are_rfc_3339() {
+        let time = Timestamp {
+            seconds: 1_795_415_822,
+            nanos: 0,
+        };
+        assert_eq!(timestamp(&time).unwrap(), "2026-11-23T06:37:02Z");
+        assert_eq!(
+            timestamp(&Timestamp {
+                seconds: i64::MAX,
+                nanos: 0
+            }),
+            None
+        );
+    }
+}

@@ -1,0 +1,264 @@
+//! The tables of `ls` and `status`.
+
+use prost_types::Timestamp;
+use rbee_proto::provisioner::v1::Job;
+use rbee_proto::types::v1::{Hive, Model, Worker, WorkerBinary};
+
+use super::human::{UNKNOWN, age, count, rate, size};
+use super::table::{Cell, Table};
+use super::words;
+
+fn known(text: Option<impl Into<String>>) -> Cell {
+    text.map_or_else(|| Cell::from(UNKNOWN), |text| Cell::from(text.into()))
+}
+
+/// Models.
+pub(crate) fn models(models: &[Model], now: &Timestamp) -> Table {
+    let mut table = Table::new([
+        "ID",
+        "STATE",
+        "KIND",
+        "QUANT",
+        ">PARAMETERS",
+        ">CONTEXT",
+        ">SIZE",
+        ">AGE",
+    ]);
+    for model in models {
+        table.row([
+            model.id.as_str().into(),
+            Cell::new(words::model_state(model.state), words::model_tone(model.state)),
+            known(words::model_kind(
+                model.model_type.as_ref().and_then(|kind| kind.kind.as_ref()),
+            )),
+            known(model.quantization.clone()),
+            known(model.parameter_count.map(count)),
+            known(model.context_length.map(|length| length.to_string())),
+            size(model.size_bytes).into(),
+            age(model.added_at.as_ref(), now).into(),
+        ]);
+    }
+    table
+}
+
+/// Workers. A failed one tells its reason.
+pub(crate) fn workers<'a>(
+    workers: impl IntoIterator<Item = &'a Worker>,
+    hives: &[Hive],
+    now: &Timestamp,
+) -> Table {
+    let mut table = Table::new(["ID", "MODEL", "TYPE", "HIVE", "DEVICE", "STATE", ">AGE"]);
+    for worker in workers {
+        let hive = hives.iter().find(|hive| hive.id == worker.hive_id);
+        table.row([
+            worker.id.as_str().into(),
+            worker.model_id.as_str().into(),
+            words::worker_type(worker.worker_type).into(),
+            hive.map_or(worker.hive_id.as_str(), |hive| hive.name.as_str())
+                .into(),
+            worker.device_id.as_str().into(),
+            Cell::new(worker_state(worker), words::worker_tone(worker.state)),
+            age(worker.created_at.as_ref(), now).into(),
+        ]);
+    }
+    table
+}
+
+/// A worker's state with what belongs to it: `loading 42%`, `failed: WORKER_EXITED`.
+pub(crate) fn worker_state(worker: &Worker) -> String {
+    let state = words::worker_state(worker.state);
+    match (&worker.failure, worker.load_fraction) {
+        (Some(failure), _) => format!("{state}: {}", failure.reason),
+        (None, Some(fraction)) if state == "loading" => format!("{state} {:.0}%", fraction * 100.0),
+        _ => state,
+    }
+}
+
+/// Installed worker programs.
+pub(crate) fn worker_binaries(binaries: &[WorkerBinary], now: &Timestamp) -> Table {
+    let mut table = Table::new(["TYPE", "VERSION", "PLATFORM", "SOURCE", ">SIZE", ">AGE", "ID"]);
+    for binary in binaries {
+        let platform = binary
+            .platform
+            .as_ref()
+            .map(|platform| format!("{}/{}", platform.os, platform.arch));
+        table.row([
+            words::worker_type(binary.worker_type).into(),
+            binary.version.as_str().into(),
+            known(platform),
+            binary.source.as_str().into(),
+            size(binary.size_bytes).into(),
+            age(binary.added_at.as_ref(), now).into(),
+            binary.id.as_str().into(),
+        ]);
+    }
+    table
+}
+
+/// Jobs.
+pub(crate) fn jobs(jobs: &[Job], now: &Timestamp) -> Table {
+    let mut table = Table::new(["ID", "KIND", "SUBJECT", "STATE", ">DONE", ">RATE", ">AGE"]);
+    for job in jobs {
+        let mut state = words::job_state(job.state);
+        if let Some(failure) = &job.failure {
+            state = format!("{state}: {}", failure.reason);
+        }
+        let done = match job.total_bytes {
+            Some(total) if total > 0 => format!("{} of {}", size(job.done_bytes), size(total)),
+            _ => size(job.done_bytes),
+        };
+        table.row([
+            job.id.as_str().into(),
+            words::job_kind(job.kind).replace('_', " ").into(),
+            job.subject.as_str().into(),
+            Cell::new(state, words::job_tone(job.state)),
+            done.into(),
+            known(job.bytes_per_second.map(rate)),
+            age(job.created_at.as_ref(), now).into(),
+        ]);
+    }
+    table
+}
+
+/// Hives.
+pub(crate) fn hives(hives: &[Hive], workers: &[Worker], now: &Timestamp) -> Table {
+    let mut table = Table::new([
+        "NAME", "STATE", "ADDRESS", ">DEVICES", ">WORKERS", "VERSION", ">SEEN", "ID",
+    ]);
+    for hive in hives {
+        let count = workers.iter().filter(|worker| worker.hive_id == hive.id).count();
+        table.row([
+            hive.name.as_str().into(),
+            Cell::new(words::hive_state(hive.state), words::hive_tone(hive.state)),
+            hive.address.as_str().into(),
+            hive.devices.len().to_string().into(),
+            count.to_string().into(),
+            hive.version.as_str().into(),
+            age(hive.last_seen_at.as_ref(), now).into(),
+            hive.id.as_str().into(),
+        ]);
+    }
+    table
+}
+
+/// Devices of all hives.
+pub(crate) fn devices(hives: &[Hive]) -> Table {
+    let mut table = Table::new(["HIVE", "DEVICE", "NAME", ">CORES", ">MEMORY", ">FREE"]);
+    for hive in hives {
+        for device in &hive.devices {
+            table.row([
+                hive.name.as_str().into(),
+                device.id.as_str().into(),
+                device.name.as_str().into(),
+                known(device.core_count.map(|cores| cores.to_string())),
+                known(device.memory_total_bytes.map(size)),
+                known(device.memory_free_bytes.map(size)),
+            ]);
+        }
+    }
+    table
+}
+
+#[cfg(test)]
+mod tests {
+    use rbee_proto::types::v1::{
+        Device, LlmModel, ModelState, ModelType, WorkerFailure, WorkerState, WorkerType, model_type,
+    };
+
+    use super::super::paint::Paint;
+    use super::*;
+
+    const NOW: Timestamp = Timestamp {
+        seconds: 1_000_000,
+        nanos: 0,
+    };
+
+    fn hive() -> Hive {
+        Hive {
+            id: "h1".into(),
+            name: "desk".into(),
+            devices: vec![Device {
+                id: "cpu:0".into(),
+                name: "AMD EPYC".into(),
+                memory_total_bytes: Some(8 << 30),
+                ..Device::default()
+            }],
+            ..Hive::default()
+        }
+    }
+
+    #[test]
+    fn models_read_like_this() {
+        let model = Model {
+            id: "local:qwen".into(),
+            state: ModelState::Available as i32,
+            model_type: Some(ModelType {
+                kind: Some(model_type::Kind::Llm(LlmModel {
+                    architecture: "qwen2".into(),
+                })),
+            }),
+            quantization: Some("Q4_K_M".into()),
+            parameter_count: Some(494_032_768),
+            context_length: Some(32_768),
+            size_bytes: 491_400_064,
+            added_at: Some(Timestamp {
+                seconds: NOW.seconds - 200,
+                nanos: 0,
+            }),
+            ..Model::default()
+        };
+        assert_eq!(
+            models(&[model], &NOW).render(Paint::OFF),
+            "ID          STATE      KIND   QUANT   PARAMETERS  CONTEXT       SIZE  AGE\n\
+             local:qwen  available  qwen2  Q4_K_M        494M    32768  468.6 MiB   3m\n"
+        );
+    }
+
+    #[test]
+    fn workers_read_like_this() {
+        let ready = Worker {
+            id: "w1".into(),
+            model_id: "local:qwen".into(),
+            worker_type: WorkerType::CpuLlm as i32,
+            device_id: "cpu:0".into(),
+            state: WorkerState::Ready as i32,
+            hive_id: "h1".into(),
+            ..Worker::default()
+        };
+        let failed = Worker {
+            id: "w2".into(),
+            state: WorkerState::Failed as i32,
+            hive_id: "gone".into(),
+            failure: Some(WorkerFailure {
+                reason: "WORKER_EXITED".into(),
+                ..WorkerFailure::default()
+            }),
+            ..ready.clone()
+        };
+        assert_eq!(
+            workers([&ready, &failed], &[hive()], &NOW).render(Paint::OFF),
+            "ID  MODEL       TYPE     HIVE  DEVICE  STATE                  AGE\n\
+             w1  local:qwen  cpu-llm  desk  cpu:0   ready                    -\n\
+             w2  local:qwen  cpu-llm  gone  cpu:0   failed: WORKER_EXITED    -\n"
+        );
+    }
+
+    #[test]
+    fn a_loading_worker_tells_how_far_it_is() {
+        let worker = Worker {
+            state: WorkerState::Loading as i32,
+            load_fraction: Some(0.421),
+            ..Worker::default()
+        };
+        assert_eq!(worker_state(&worker), "loading 42%");
+    }
+
+    #[test]
+    fn devices_read_like_this() {
+        assert_eq!(
+            devices(&[hive()]).render(Paint::OFF),
+            "HIVE  DEVICE  NAME      CORES   MEMORY  FREE\n\
+             desk  cpu:0   AMD EPYC      -  8.0 GiB     -\n"
+        );
+    }
+}

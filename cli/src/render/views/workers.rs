@@ -1,0 +1,127 @@
+//! Workers, and what they tell of themselves.
+
+use rbee_proto::types::v1 as types;
+use rbee_proto::worker::v1 as worker;
+use serde::Serialize;
+
+use super::super::words;
+use super::{some, time};
+
+/// A worker.
+#[derive(Debug, Serialize)]
+pub(crate) struct Worker<'a> {
+    id: &'a str,
+    model_id: &'a str,
+    worker_type: String,
+    device_id: &'a str,
+    state: String,
+    hive_id: &'a str,
+    hive_address: Option<&'a str>,
+    created_at: Option<String>,
+    load_fraction: Option<f32>,
+    context_length: Option<u32>,
+    process_id: Option<u32>,
+    failure: Option<WorkerFailure<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct WorkerFailure<'a> {
+    reason: &'a str,
+    message: &'a str,
+    exit_code: Option<i32>,
+    signal: Option<i32>,
+    log_tail: &'a [String],
+}
+
+impl<'a> From<&'a types::Worker> for Worker<'a> {
+    fn from(worker: &'a types::Worker) -> Self {
+        Self {
+            id: &worker.id,
+            model_id: &worker.model_id,
+            worker_type: words::worker_type(worker.worker_type),
+            device_id: &worker.device_id,
+            state: words::worker_state(worker.state),
+            hive_id: &worker.hive_id,
+            hive_address: some(&worker.hive_address),
+            created_at: time(worker.created_at.as_ref()),
+            load_fraction: worker.load_fraction,
+            context_length: worker.context_length,
+            process_id: worker.process_id,
+            failure: worker.failure.as_ref().map(|failure| WorkerFailure {
+                reason: &failure.reason,
+                message: &failure.message,
+                exit_code: failure.exit_code,
+                signal: failure.signal,
+                log_tail: &failure.log_tail,
+            }),
+        }
+    }
+}
+
+/// A worker with what it tells of itself, where it answers.
+#[derive(Debug, Serialize)]
+pub(crate) struct WorkerDetails<'a> {
+    #[serde(flatten)]
+    worker: Worker<'a>,
+    info: Option<WorkerInfo<'a>>,
+}
+
+impl<'a> WorkerDetails<'a> {
+    /// Of a worker and its own answer.
+    pub(crate) fn new(worker: &'a types::Worker, info: Option<&'a worker::GetInfoResponse>) -> Self {
+        Self {
+            worker: worker.into(),
+            info: info.map(WorkerInfo::from),
+        }
+    }
+}
+
+#[derive(Debug, Serialize)]
+struct WorkerInfo<'a> {
+    version: &'a str,
+    load: Option<WorkerLoad>,
+    llm: Option<LlmInfo<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct WorkerLoad {
+    running_requests: u32,
+    waiting_requests: u32,
+    slot_count: u32,
+    queue_length: u32,
+    generated_tokens: u64,
+    prefilled_tokens: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct LlmInfo<'a> {
+    architecture: &'a str,
+    vocabulary_size: u32,
+    context_length: u32,
+    model_context_length: u32,
+    has_chat_template: bool,
+}
+
+impl<'a> From<&'a worker::GetInfoResponse> for WorkerInfo<'a> {
+    fn from(info: &'a worker::GetInfoResponse) -> Self {
+        use worker::get_info_response::ModelInfo;
+        Self {
+            version: &info.version,
+            load: info.load.as_ref().map(|load| WorkerLoad {
+                running_requests: load.running_requests,
+                waiting_requests: load.waiting_requests,
+                slot_count: load.slot_count,
+                queue_length: load.queue_length,
+                generated_tokens: load.generated_tokens,
+                prefilled_tokens: load.prefilled_tokens,
+            }),
+            llm: info.model_info.as_ref().map(|ModelInfo::Llm(llm)| LlmInfo {
+                architecture: &llm.architecture,
+                vocabulary_size: llm.vocabulary_size,
+                context_length: llm.context_length,
+                model_context_length: llm.model_context_length,
+                has_chat_template: llm.has_chat_template,
+            }),
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! The contract's enums in one spelling for tables, JSON and the command line.
+
+use rbee_proto::events::v1::EventLevel;
+use rbee_proto::hive::v1::SpawnStep;
+use rbee_proto::provisioner::v1::{JobKind, JobPhase, JobState};
+use rbee_proto::types::v1::{
+    AddOnKind, DeviceKind, HiveState, ModelState, StableDiffusionVersion, Vendor, WorkerState, WorkerType,
+    model_type,
+};
+use rbee_proto::worker::v1::FinishReason;
+
+use super::paint::Tone;
+
+/// What stands for a value that this program doesn't know.
+const UNKNOWN: &str = "unknown";
+
+/// A value's word: `WORKER_STATE_READY` with the prefix `WORKER_STATE_` gives `ready`.
+fn word(name: &str, prefix: &str) -> String {
+    match name.strip_prefix(prefix) {
+        None | Some("UNSPECIFIED") => UNKNOWN.to_owned(),
+        Some(word) => word.to_ascii_lowercase(),
+    }
+}
+
+macro_rules! words {
+    ($($(#[$doc:meta])* $function:ident: $enumeration:ident, $prefix:literal;)*) => {
+        $(
+            $(#[$doc])*
+            pub(crate) fn $function(value: i32) -> String {
+                $enumeration::try_from(value)
+                    .map_or_else(|_| UNKNOWN.to_owned(), |value| word(value.as_str_name(), $prefix))
+            }
+        )*
+    };
+}
+
+words! {
+    /// `available`, `downloading`, `failed`.
+    model_state: ModelState, "MODEL_STATE_";
+    /// `huggingface`, `civitai`, `local`.
+    vendor: Vendor, "VENDOR_";
+    /// `cpu`, `cuda`, `metal`.
+    device_kind: DeviceKind, "DEVICE_KIND_";
+    /// `ready`, `unreachable`.
+    hive_state: HiveState, "HIVE_STATE_";
+    /// `starting` … `failed`.
+    worker_state: WorkerState, "WORKER_STATE_";
+    /// `pending` … `cancelled`.
+    job_state: JobState, "JOB_STATE_";
+    /// `inspecting`, `storing`, `registering`.
+    job_phase: JobPhase, "JOB_PHASE_";
+    /// `import_model`, `import_worker_binary`.
+    job_kind: JobKind, "JOB_KIND_";
+    /// `model` … `register`.
+    spawn_step: SpawnStep, "SPAWN_STEP_";
+    /// `end_of_generation`, `stop_string`, `length`.
+    finish_reason: FinishReason, "FINISH_REASON_";
+    /// `info`, `warning`, `error`.
+    event_level: EventLevel, "EVENT_LEVEL_";
+    /// `v1_5` … `xl_turbo`.
+    stable_diffusion_version: StableDiffusionVersion, "STABLE_DIFFUSION_VERSION_";
+    /// `lora`, `vae` … `text_encoder`.
+    add_on_kind: AddOnKind, "ADD_ON_KIND_";
+}
+
+/// `cpu-llm` … `metal-sd`.
+pub(crate) fn worker_type(value: i32) -> String {
+    WorkerType::try_from(value)
+        .map_or_else(
+            |_| UNKNOWN.to_owned(),
+            |value| word(value.as_str_name(), "WORKER_TYPE_"),
+        )
+        .replace('_', "-")
+}
+
+/// What kind of model: its architecture, or which Stable Diffusion.
+pub(crate) fn model_kind(kind: Option<&model_type::Kind>) -> Option<String> {
+    kind.map(|kind| match kind {
+        model_type::Kind::Llm(llm) => llm.architecture.clone(),
+        model_type::Kind::StableDiffusion(model) => {
+            format!("sd-{}", stable_diffusion_version(model.version).replace('_', "-"))
+        }
+        model_type::Kind::AddOn(add_on) => add_on_kind(add_on.kind).replace('_', "-"),
+    })
+}
+
+/// How good a model's state is.
+pub(crate) fn model_tone(state: i32) -> Tone {
+    match ModelState::try_from(state) {
+        Ok(ModelState::Available) => Tone::Good,
+        Ok(ModelState::Downloading) => Tone::Busy,
+        Ok(ModelState::Failed) => Tone::Bad,
+        _ => Tone::Plain,
+    }
+}
+
+/// How good a worker's state is.
+pub(crate) fn worker_tone(state: i32) -> Tone {
+    match WorkerState::try_from(state) {
+        Ok(WorkerState::Ready) => Tone::Good,
+        Ok(WorkerState::Starting | WorkerState::Loading | WorkerState::Stopping) => Tone::Busy,
+        Ok(WorkerState::Failed) => Tone::Bad,
+        Ok(WorkerState::Stopped) => Tone::Faint,
+        _ => Tone::Plain,
+    }
+}
+
+/// How good a hive's state is.
+pub(crate) fn hive_tone(state: i32) -> Tone {
+    match HiveState::try_from(state) {
+        Ok(HiveState::Ready) => Tone::Good,
+        Ok(HiveState::Unreachable) => Tone::Bad,
+        _ => Tone::Plain,
+    }
+}
+
+/// How good a job's state is.
+pub(crate) fn job_tone(state: i32) -> Tone {
+    match JobState::try_from(state) {
+        Ok(JobState::Succeeded) => Tone::Good,
+        Ok(JobState::Pending | JobState::Running) => Tone::Busy,
+        Ok(JobState::Failed) => Tone::Bad,
+        Ok(JobState::Cancelled) => Tone::Faint,
+        _ => Tone::Plain,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_words() {
+        assert_eq!(worker_state(WorkerState::Ready as i32), "ready");
+        assert_eq!(worker_type(WorkerType::MetalSd as i32), "metal-sd");
+        assert_eq!(
+            finish_reason(FinishReason::EndOfGeneration as i32),
+            "end_of_generation"
+        );
+        assert_eq!(
+            stable_diffusion_version(StableDiffusionVersion::V15 as i32),
+            "v1_5"
+        );
+    }
+
+    #[test]
+    fn what_a_newer_server_says_is_unknown() {
+        assert_eq!(worker_state(99), "unknown");
+        assert_eq!(worker_state(0), "unknown");
+        assert_eq!(worker_type(99), "unknown");
+    }
+}

@@ -1,0 +1,68 @@
+//! Detection of what lies at a path: opens files, reads with bounds, and leaves the judging to the pure
+//! parts.
+
+mod folder;
+mod reading;
+
+use std::path::Path;
+
+use super::Detected;
+use super::error::DetectError;
+use super::prediction::{Evidence, VELOCITY_HINT, prediction_by_spread};
+use super::single::detect_file;
+use crate::StableDiffusionVersion;
+use crate::detect::layout::Layout;
+use crate::detect::llm::detect_gguf;
+use reading::{File, Opened};
+
+/// Which symbolic links inside a folder are followed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Links {
+    /// Those that stay inside of the folder. For folders that came from somewhere else.
+    Inside,
+    /// All. For folders that the user arranged, such as the cache of another program.
+    All,
+}
+
+/// What the file or folder at `path` is. Blocks while it reads headers; never more than a few MiB of
+/// each file, and no special file.
+///
+/// # Errors
+/// When it is nothing that a worker serves, or damaged; the error names the file, relative to `path`,
+/// and the field at fault.
+pub fn detect_path(path: &Path, links: Links) -> Result<Detected, DetectError> {
+    let name = path.file_name().map_or_else(
+        || path.display().to_string(),
+        |name| name.to_string_lossy().into_owned(),
+    );
+    let metadata = std::fs::metadata(path).map_err(|source| DetectError::Read {
+        file: name.clone(),
+        source,
+    })?;
+    if metadata.is_dir() {
+        folder::detect(&folder::Folder::open(path, links)?)
+    } else {
+        detect_one(File::open(path, name)?)
+    }
+}
+
+/// What one file is.
+fn detect_one(file: File) -> Result<Detected, DetectError> {
+    let name = file.name.clone();
+    match file.header()? {
+        Opened::Gguf(header) => detect_gguf(&header, &name).map(Detected::Llm),
+        Opened::Safetensors(header, mut file) => {
+            let layout = Layout::from(&header);
+            let mut detected = detect_file(&layout, &header.metadata, &name)?;
+            if let Detected::StableDiffusion(facts) = &mut detected
+                && facts.unet.version == StableDiffusionVersion::V2_1
+                && facts.prediction.is_none()
+                && let Some(hint) = header.tensor(VELOCITY_HINT)
+            {
+                facts.prediction = prediction_by_spread(&file.floats(hint)?)
+                    .map(|prediction| (prediction, Evidence::Weights));
+            }
+            Ok(detected)
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! The sections that every program's configuration has.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// Section `[server]`: where a program listens and whom it answers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ServerConfig {
+    /// Address to listen on. Port 0 takes any free port.
+    pub listen: SocketAddr,
+    /// File that holds the bearer token which clients must show. Without one, any client on this
+    /// machine is answered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub token_file: Option<PathBuf>,
+    /// Listen beyond loopback without TLS or without a token. Whoever reaches the port can then
+    /// read tokens, prompts and answers, or use the cluster.
+    pub allow_insecure: bool,
+    /// How long running calls and workers may take to end at shutdown.
+    #[serde(with = "super::duration")]
+    pub shutdown_grace: Duration,
+}
+
+/// The port that `rbee up` listens on.
+pub const DEFAULT_PORT: u16 = 7220;
+
+impl Default for ServerConfig {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, DEFAULT_PORT)),
+            token_file: None,
+            allow_insecure: false,
+            shutdown_grace: Duration::from_secs(10),
+        }
+    }
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// Lines for people.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Section `[telemetry]`: logs and traces.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TelemetryConfig {
+    /// What is logged, as directives of `tracing`'s `EnvFilter`: `info`, `info,rbee_hive=debug`.
+    pub log: String,
+    /// How log lines look.
+    pub log_format: LogFormat,
+    /// Address of an OpenTelemetry collector that speaks OTLP over gRPC, such as
+    /// `http://127.0.0.1:4317`. Without one, no trace is exported.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub otlp_endpoint: Option<String>,
+}
+
+impl Default for TelemetryConfig {
+    fn default() -> Self {
+        Self {
+            log: "info".into(),
+            log_format: LogFormat::Text,
+            otlp_endpoint: None,
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! The closed list of error reasons.
+//!
+//! A reason is what clients match: it goes into `google.rpc.ErrorInfo.reason` with the domain
+//! [`DOMAIN`]. Each has a page in `docs/errors/` that says what it means and what to do.
+
+/// The domain of every reason.
+pub const DOMAIN: &str = "rbee";
+
+/// Makes the constants and the list of them, so that no reason can miss from the list.
+macro_rules! reasons {
+    ($($(#[$documentation:meta])+ pub const $name:ident: &str = $text:literal;)+) => {
+        $($(#[$documentation])+ pub const $name: &str = $text;)+
+
+        /// Every reason, by name.
+        pub const ALL: &[&str] = &[$($name),+];
+    };
+}
+
+/// The reason that is written so, if it is on the list.
+#[must_use]
+pub fn known(text: &str) -> Option<&'static str> {
+    ALL.iter().find(|reason| **reason == text).copied()
+}
+
+reasons! {
+    /// The catalog can't be reached by a service that needs it.
+    pub const CATALOG_UNAVAILABLE: &str = "CATALOG_UNAVAILABLE";
+    /// A chat template is broken, does too much, or refuses the conversation.
+    pub const CHAT_TEMPLATE_FAILED: &str = "CHAT_TEMPLATE_FAILED";
+    /// A prompt leaves no room for an answer in the worker's context.
+    pub const CONTEXT_OVERFLOW: &str = "CONTEXT_OVERFLOW";
+    /// The worker type needs another kind of device.
+    pub const DEVICE_INCOMPATIBLE: &str = "DEVICE_INCOMPATIBLE";
+    /// The hive has no such device.
+    pub const DEVICE_NOT_FOUND: &str = "DEVICE_NOT_FOUND";
+    /// The store's disk is full.
+    pub const DISK_FULL: &str = "DISK_FULL";
+    /// The store has a document that this version of rbee can't read at the entry's place.
+    pub const DOCUMENT_SET_ASIDE: &str = "DOCUMENT_SET_ASIDE";
+    /// A worker's computation failed.
+    pub const ENGINE_FAILED: &str = "ENGINE_FAILED";
+    /// A file changed while it was being imported.
+    pub const FILE_CHANGED: &str = "FILE_CHANGED";
+    /// There is no file at the path to import.
+    pub const FILE_NOT_FOUND: &str = "FILE_NOT_FOUND";
+    /// The file to import can't be read.
+    pub const FILE_UNREADABLE: &str = "FILE_UNREADABLE";
+    /// The file can't be hard-linked into the store.
+    pub const HARD_LINK_IMPOSSIBLE: &str = "HARD_LINK_IMPOSSIBLE";
+    /// The catalog doesn't know the hive.
+    pub const HIVE_NOT_REGISTERED: &str = "HIVE_NOT_REGISTERED";
+    /// The client may not import this path.
+    pub const IMPORT_NOT_ALLOWED: &str = "IMPORT_NOT_ALLOWED";
+    /// A failure that is the project's own fault.
+    pub const INTERNAL: &str = "INTERNAL";
+    /// A field of a request is missing, malformed or out of range.
+    pub const INVALID_ARGUMENT: &str = "INVALID_ARGUMENT";
+    /// A text is not the id, or the name, of a model.
+    pub const INVALID_MODEL_ID: &str = "INVALID_MODEL_ID";
+    /// Another job brings the same thing in from another source.
+    pub const JOB_CONFLICT: &str = "JOB_CONFLICT";
+    /// The provisioner has no such job.
+    pub const JOB_NOT_FOUND: &str = "JOB_NOT_FOUND";
+    /// A model's file is damaged: its header or its data make no sense.
+    pub const MODEL_CORRUPT: &str = "MODEL_CORRUPT";
+    /// The name belongs to a model with other content.
+    pub const MODEL_EXISTS: &str = "MODEL_EXISTS";
+    /// The store lacks files that the catalog lists for a model.
+    pub const MODEL_FILES_MISSING: &str = "MODEL_FILES_MISSING";
+    /// A file is no model of a format that can be imported.
+    pub const MODEL_FORMAT_UNSUPPORTED: &str = "MODEL_FORMAT_UNSUPPORTED";
+    /// The worker type can't serve this kind of model.
+    pub const MODEL_INCOMPATIBLE: &str = "MODEL_INCOMPATIBLE";
+    /// The model is still being brought in, or bringing it in failed.
+    pub const MODEL_NOT_AVAILABLE: &str = "MODEL_NOT_AVAILABLE";
+    /// The catalog has no such model.
+    pub const MODEL_NOT_FOUND: &str = "MODEL_NOT_FOUND";
+    /// A model's file is well formed, but this worker can't run its architecture or quantization.
+    pub const MODEL_UNSUPPORTED: &str = "MODEL_UNSUPPORTED";
+    /// The path to import is a folder or something else that is no file.
+    pub const NOT_A_REGULAR_FILE: &str = "NOT_A_REGULAR_FILE";
+    /// The model brings no chat template, and the request neither.
+    pub const NO_CHAT_TEMPLATE: &str = "NO_CHAT_TEMPLATE";
+    /// A worker's device has too little memory for what was asked.
+    pub const OUT_OF_MEMORY: &str = "OUT_OF_MEMORY";
+    /// All of a worker's slots are busy and its queue is full.
+    pub const QUEUE_FULL: &str = "QUEUE_FULL";
+    /// An entry changed since the client read it.
+    pub const REVISION_CONFLICT: &str = "REVISION_CONFLICT";
+    /// The service is shutting down.
+    pub const SHUTTING_DOWN: &str = "SHUTTING_DOWN";
+    /// The store can't be read or written.
+    pub const STORE_UNAVAILABLE: &str = "STORE_UNAVAILABLE";
+    /// Too many jobs run or wait already.
+    pub const TOO_MANY_JOBS: &str = "TOO_MANY_JOBS";
+    /// The call carries no token, or a wrong one.
+    pub const UNAUTHENTICATED: &str = "UNAUTHENTICATED";
+    /// A watching client reads too slowly.
+    pub const WATCH_LAGGED: &str = "WATCH_LAGGED";
+    /// A program is not the worker it is to be installed as.
+    pub const WORKER_BINARY_INVALID: &str = "WORKER_BINARY_INVALID";
+    /// No worker program of the type is installed for the platform.
+    pub const WORKER_BINARY_NOT_FOUND: &str = "WORKER_BINARY_NOT_FOUND";
+    /// A worker's process ended by itself.
+    pub const WORKER_EXITED: &str = "WORKER_EXITED";
+    /// The worker that a call is for has failed.
+    pub const WORKER_FAILED: &str = "WORKER_FAILED";
+    /// A call to a worker does not say to which.
+    pub const WORKER_ID_MISSING: &str = "WORKER_ID_MISSING";
+    /// The worker ended, or broke the connection, in the middle of a call.
+    pub const WORKER_LOST: &str = "WORKER_LOST";
+    /// The hive has no such worker.
+    pub const WORKER_NOT_FOUND: &str = "WORKER_NOT_FOUND";
+    /// The worker does not serve yet, or did not get ready in time.
+    pub const WORKER_NOT_READY: &str = "WORKER_NOT_READY";
+    /// A worker's process could not be started, or gave up for a reason of its own.
+    pub const WORKER_START_FAILED: &str = "WORKER_START_FAILED";
+    /// The worker was stopped while it was being started.
+    pub const WORKER_STOPPED: &str = "WORKER_STOPPED";
+    /// The worker is leaving and takes no more requests.
+    pub const WORKER_STOPPING: &str = "WORKER_STOPPING";
+    /// A worker stopped answering health checks and was ended.
+    pub const WORKER_UNRESPONSIVE: &str = "WORKER_UNRESPONSIVE";
+}

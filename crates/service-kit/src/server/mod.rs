@@ -1,0 +1,236 @@
+//! A gRPC server with what every service of rbee has: health, reflection, events, authentication,
+//! and a span for each call.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rbee_proto::events::v1::event_service_server::EventServiceServer;
+use tonic::body::Body;
+use tonic::server::NamedService;
+use tonic::service::RoutesBuilder;
+use tonic_health::ServingStatus;
+use tonic_health::server::HealthReporter;
+use tower::Service;
+
+use crate::Lifecycle;
+use crate::telemetry::Narrator;
+
+mod auth;
+mod events;
+mod gate;
+mod listener;
+
+use events::EventNarration;
+
+pub use auth::{Auth, AuthError, read_token};
+pub use gate::{Intercept, Intercepted};
+pub use listener::Listener;
+
+const EVENT_SERVICE: &str = <EventServiceServer<EventNarration> as NamedService>::NAME;
+
+/// Why a server ended.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The descriptors of the contract can't be served; a fault of the build.
+    #[error("the contract's descriptors cannot be served by reflection")]
+    Reflection(#[source] tonic_reflection::server::Error),
+    /// The listener failed.
+    #[error("the server failed")]
+    Transport(#[source] tonic::transport::Error),
+}
+
+/// Puts a server together.
+pub struct ServerBuilder {
+    routes: RoutesBuilder,
+    auth: Auth,
+    intercept: Option<Arc<dyn Intercept>>,
+    names: Vec<&'static str>,
+    forwarded: Vec<&'static str>,
+    health: HealthReporter,
+    starts_ready: bool,
+}
+
+impl std::fmt::Debug for ServerBuilder {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("ServerBuilder")
+            .field("services", &self.names)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Says through the health service that a server is ready. See [`ServerBuilder::readiness`].
+#[derive(Clone)]
+pub struct Readiness {
+    health: HealthReporter,
+    names: Arc<[&'static str]>,
+}
+
+impl std::fmt::Debug for Readiness {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("Readiness")
+            .field("services", &self.names)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Readiness {
+    /// From now on health answers SERVING.
+    pub async fn set_ready(&self) {
+        self.report(ServingStatus::Serving).await;
+    }
+
+    /// From now on health answers NOT_SERVING.
+    pub async fn set_not_ready(&self) {
+        self.report(ServingStatus::NotServing).await;
+    }
+
+    async fn report(&self, status: ServingStatus) {
+        for name in std::iter::once(&"").chain(self.names.iter()) {
+            self.health.set_service_status(*name, status).await;
+        }
+    }
+}
+
+impl ServerBuilder {
+    /// A server that answers whom `auth` lets in.
+    #[must_use]
+    pub fn new(auth: Auth) -> Self {
+        Self {
+            routes: RoutesBuilder::default(),
+            auth,
+            intercept: None,
+            // Served by every process; its service is made in `serve`.
+            names: vec![EVENT_SERVICE],
+            forwarded: Vec::new(),
+            health: HealthReporter::new(),
+            starts_ready: true,
+        }
+    }
+
+    /// Adds a service. Health and reflection list it.
+    pub fn add_service<S>(&mut self, service: S) -> &mut Self
+    where
+        S: Service<http::Request<Body>, Response = http::Response<Body>, Error = Infallible>
+            + NamedService
+            + Clone
+            + Send
+            + Sync
+            + 'static,
+        S::Future: Send + 'static,
+    {
+        self.names.push(S::NAME);
+        self.routes.add_service(service);
+        self
+    }
+
+    /// Has reflection list a service of the contract that an [`Intercept`] passes on.
+    pub fn forwards(&mut self, name: &'static str) -> &mut Self {
+        self.forwarded.push(name);
+        self
+    }
+
+    /// Lets `intercept` see every call before the services do.
+    pub fn intercept(&mut self, intercept: Arc<dyn Intercept>) -> &mut Self {
+        self.intercept = Some(intercept);
+        self
+    }
+
+    /// Makes health answer NOT_SERVING until the returned handle says otherwise. To be called
+    /// after the last [`add_service`](Self::add_service).
+    pub fn readiness(&mut self) -> Readiness {
+        self.starts_ready = false;
+        self.readiness_handle()
+    }
+
+    fn readiness_handle(&self) -> Readiness {
+        Readiness {
+            health: self.health.clone(),
+            names: self.names.clone().into(),
+        }
+    }
+
+    /// Serves until `lifecycle` shuts down: then health answers NOT_SERVING, nothing new is
+    /// accepted, and running calls have `grace` to end.
+    ///
+    /// # Errors
+    /// If the server can't be put together or the listener fails.
+    pub async fn serve(
+        mut self,
+        listener: Listener,
+        lifecycle: &Lifecycle,
+        grace: Duration,
+    ) -> Result<(), ServeError> {
+        let readiness = self.readiness_handle();
+        if self.starts_ready {
+            readiness.set_ready().await;
+        } else {
+            readiness.set_not_ready().await;
+        }
+        let events = EventNarration::new(Narrator::of_this_process(), lifecycle.token());
+        self.routes.add_service(EventServiceServer::new(events));
+        let health = tonic_health::server::HealthService::from_health_reporter(self.health.clone());
+        self.add_service(tonic_health::pb::health_server::HealthServer::new(health));
+        self.add_reflection()?;
+
+        let gate = gate::GateLayer::new(self.auth, self.intercept);
+        let server = tonic::transport::Server::builder()
+            .tcp_nodelay(true)
+            .http2_keepalive_interval(Some(Duration::from_secs(20)))
+            .http2_keepalive_timeout(Some(Duration::from_secs(10)))
+            .initial_stream_window_size(1 << 20)
+            .initial_connection_window_size(4 << 20)
+            .layer(gate)
+            .add_routes(self.routes.routes());
+
+        let token = lifecycle.token();
+        let stopping = async move {
+            token.cancelled().await;
+            readiness.set_not_ready().await;
+        };
+        let serving = async {
+            match listener {
+                Listener::Tcp(listener) => {
+                    let incoming = tokio_stream::wrappers::TcpListenerStream::new(listener);
+                    server.serve_with_incoming_shutdown(incoming, stopping).await
+                }
+                #[cfg(unix)]
+                Listener::Unix(listener, _path) => {
+                    let incoming = tokio_stream::wrappers::UnixListenerStream::new(listener);
+                    server.serve_with_incoming_shutdown(incoming, stopping).await
+                }
+            }
+            .map_err(ServeError::Transport)
+        };
+        let out_of_grace = async {
+            lifecycle.token().cancelled().await;
+            tokio::time::sleep(grace).await;
+        };
+        // Both are dropped as soon as one ends: dropping the server closes what is still open,
+        // which is what running out of grace means.
+        tokio::select! {
+            ended = serving => ended,
+            () = out_of_grace => Ok(()),
+        }
+    }
+
+    fn add_reflection(&mut self) -> Result<(), ServeError> {
+        let configure = || {
+            let mut builder = tonic_reflection::server::Builder::configure()
+                .register_encoded_file_descriptor_set(rbee_proto::FILE_DESCRIPTOR_SET)
+                .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET);
+            for name in self.names.iter().chain(&self.forwarded) {
+                builder = builder.with_service_name(*name);
+            }
+            builder
+        };
+        let v1 = configure().build_v1().map_err(ServeError::Reflection)?;
+        // What grpcurl asked until 2024.
+        let v1alpha = configure().build_v1alpha().map_err(ServeError::Reflection)?;
+        self.routes.add_service(v1);
+        self.routes.add_service(v1alpha);
+        Ok(())
+    }
+}

@@ -1,0 +1,117 @@
+//! Hosts, devices and live workers.
+
+use jiff::Timestamp;
+use rbee_artifacts::{DeviceId, HiveId, ModelId, Platform, WorkerId, WorkerType};
+
+/// Something a worker can run on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Device {
+    /// `cpu:0`, `cuda:N`, `metal:N`; unique within a hive. Says what hardware it is.
+    pub id: DeviceId,
+    /// The product's name.
+    pub name: String,
+    /// Memory in bytes, where known.
+    pub memory_total_bytes: Option<u64>,
+    /// Memory that is free now in bytes, where known.
+    pub memory_free_bytes: Option<u64>,
+    /// Processor cores or multiprocessors, where known.
+    pub core_count: Option<u32>,
+}
+
+/// Whether a hive can be reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HiveState {
+    /// Its lease is current.
+    Ready,
+    /// Its lease has ended without a farewell.
+    Unreachable,
+}
+
+/// What a hive says of itself when it registers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HiveFacts {
+    /// Id, stable across restarts of the host.
+    pub id: HiveId,
+    /// A name to show.
+    pub name: String,
+    /// Address where clients reach it, as a URL.
+    pub address: String,
+    /// What workers can run on there.
+    pub devices: Vec<Device>,
+    /// Version of the hive program.
+    pub version: String,
+    /// What programs must be built for to run there, where it said so.
+    pub platform: Option<Platform>,
+}
+
+/// A host's agent as the catalog knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hive {
+    /// What it says of itself.
+    pub facts: HiveFacts,
+    /// Whether it can be reached.
+    pub state: HiveState,
+    /// When the catalog last heard from it.
+    pub last_seen_at: Timestamp,
+}
+
+/// Where a worker is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WorkerState {
+    /// The process is being started.
+    Starting,
+    /// The process runs and loads the model.
+    Loading,
+    /// It answers requests.
+    Ready,
+    /// It was told to leave and is finishing.
+    Stopping,
+    /// It left because it was told to.
+    Stopped,
+    /// It ended by itself or never got ready.
+    Failed,
+}
+
+/// Why a worker is not serving.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct WorkerFailure {
+    /// One of the project's error reasons.
+    pub reason: String,
+    /// What happened, for a person.
+    pub message: String,
+    /// Exit code of the process, if it exited.
+    pub exit_code: Option<i32>,
+    /// Signal that ended the process, if one did.
+    pub signal: Option<i32>,
+    /// The last lines of its log, oldest first.
+    pub log_tail: Vec<String>,
+}
+
+/// A worker process: one model on one device.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Worker {
+    /// Id, unique in the cluster.
+    pub id: WorkerId,
+    /// The model that it serves.
+    pub model_id: ModelId,
+    /// Which worker program it is.
+    pub worker_type: WorkerType,
+    /// Device that it runs on, within its hive.
+    pub device_id: DeviceId,
+    /// Where it is in its life.
+    pub state: WorkerState,
+    /// The hive that runs it.
+    pub hive_id: HiveId,
+    /// Address of that hive. Set by the registry.
+    pub hive_address: String,
+    /// When it was spawned, where the hive said so.
+    pub created_at: Option<Timestamp>,
+    /// Why it is not serving; only with [`WorkerState::Failed`].
+    pub failure: Option<WorkerFailure>,
+    /// Share of the model that is loaded, 0 to 1, where the worker has said.
+    pub load_fraction: Option<f32>,
+    /// Context in tokens that it was started with, where known.
+    pub context_length: Option<u32>,
+    /// Operating-system process id on its host, if a process runs.
+    pub process_id: Option<u32>,
+}

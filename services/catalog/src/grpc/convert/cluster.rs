@@ -1,0 +1,330 @@
+//! Hives, devices, workers.
+
+use rbee_artifacts::HiveId;
+use rbee_proto::catalog::v1::watch_cluster_response::Event;
+use rbee_proto::catalog::v1::{ClusterSynced, WatchClusterResponse};
+use rbee_proto::types::v1 as wire;
+use rbee_wire::{
+    device_kind_to_wire, platform_from_wire, platform_to_wire, required_worker_type, timestamp_from_wire,
+    timestamp_to_wire, worker_type_to_wire,
+};
+
+use super::missing;
+use crate::domain::cluster::{Device, Hive, HiveFacts, HiveState, Worker, WorkerFailure, WorkerState};
+use crate::domain::limits::{self, InvalidField};
+use crate::domain::registry::{ClusterChange, ClusterStep};
+
+pub(in crate::grpc) fn hive_id_from_wire(field: &str, id: &str) -> Result<HiveId, InvalidField> {
+    id.parse().map_err(|error| InvalidField::new(field, error))
+}
+
+/// Reads what a hive says of itself.
+pub(in crate::grpc) fn hive_facts_from_wire(hive: wire::Hive) -> Result<HiveFacts, InvalidField> {
+    Ok(HiveFacts {
+        id: hive_id_from_wire("hive.id", &hive.id)?,
+        name: limits::required_text("hive.name", hive.name, limits::MAX_LABEL_BYTES)?,
+        address: limits::required_text("hive.address", hive.address, limits::MAX_ADDRESS_BYTES)?,
+        devices: devices_from_wire("hive.devices", hive.devices)?,
+        version: limits::text("hive.version", hive.version, limits::MAX_LABEL_BYTES)?,
+        platform: hive
+            .platform
+            .map(|platform| platform_from_wire("hive.platform", platform))
+            .transpose()?,
+    })
+}
+
+/// Reads a hive's devices.
+pub(in crate::grpc) fn devices_from_wire(
+    field: &str,
+    devices: Vec<wire::Device>,
+) -> Result<Vec<Device>, InvalidField> {
+    limits::count(field, devices, limits::MAX_DEVICES)?
+        .into_iter()
+        .enumerate()
+        .map(|(index, device)| {
+            let field = |name: &str| format!("{field}[{index}].{name}");
+            let id: rbee_artifacts::DeviceId = device
+                .id
+                .parse()
+                .map_err(|error| InvalidField::new(field("id"), error))?;
+            if device.kind != 0 && device.kind != i32::from(device_kind_to_wire(id.kind())) {
+                return Err(InvalidField::new(
+                    field("kind"),
+                    format!("does not fit the id {id}"),
+                ));
+            }
+            Ok(Device {
+                id,
+                name: limits::text(&field("name"), device.name, limits::MAX_LABEL_BYTES)?,
+                memory_total_bytes: device.memory_total_bytes,
+                memory_free_bytes: device.memory_free_bytes,
+                core_count: device.core_count,
+            })
+        })
+        .collect()
+}
+
+/// Reads what a hive says of a worker. `field` is the worker's path in the request.
+pub(in crate::grpc) fn worker_from_wire(field: &str, worker: wire::Worker) -> Result<Worker, InvalidField> {
+    let name = |name: &str| format!("{field}.{name}");
+    let state = match wire::WorkerState::try_from(worker.state) {
+        Ok(wire::WorkerState::Starting) => WorkerState::Starting,
+        Ok(wire::WorkerState::Loading) => WorkerState::Loading,
+        Ok(wire::WorkerState::Ready) => WorkerState::Ready,
+        Ok(wire::WorkerState::Stopping) => WorkerState::Stopping,
+        Ok(wire::WorkerState::Stopped) => WorkerState::Stopped,
+        Ok(wire::WorkerState::Failed) => WorkerState::Failed,
+        Ok(wire::WorkerState::Unspecified) | Err(_) => return Err(missing(&name("state"))),
+    };
+    if worker
+        .load_fraction
+        .is_some_and(|fraction| !(0.0..=1.0).contains(&fraction))
+    {
+        return Err(InvalidField::new(
+            name("load_fraction"),
+            "must be between 0 and 1",
+        ));
+    }
+    Ok(Worker {
+        id: worker
+            .id
+            .parse()
+            .map_err(|error| InvalidField::new(name("id"), error))?,
+        model_id: worker
+            .model_id
+            .parse()
+            .map_err(|error| InvalidField::new(name("model_id"), error))?,
+        worker_type: required_worker_type(&name("worker_type"), worker.worker_type)?,
+        device_id: worker
+            .device_id
+            .parse()
+            .map_err(|error| InvalidField::new(name("device_id"), error))?,
+        state,
+        hive_id: hive_id_from_wire(&name("hive_id"), &worker.hive_id)?,
+        // The registry sets it.
+        hive_address: String::new(),
+        created_at: worker
+            .created_at
+            .map(|at| timestamp_from_wire(&name("created_at"), &at))
+            .transpose()?,
+        failure: worker
+            .failure
+            .filter(|_| state == WorkerState::Failed)
+            .map(failure_from_wire),
+        load_fraction: worker.load_fraction,
+        context_length: worker.context_length,
+        process_id: worker.process_id,
+    })
+}
+
+/// A failure is shortened and never refused: a hive that has much to say about it must not be left
+/// with a worker that it can't report.
+fn failure_from_wire(failure: wire::WorkerFailure) -> WorkerFailure {
+    WorkerFailure {
+        reason: limits::shortened(failure.reason, limits::MAX_LABEL_BYTES),
+        message: limits::shortened(failure.message, limits::MAX_MESSAGE_BYTES),
+        exit_code: failure.exit_code,
+        signal: failure.signal,
+        log_tail: limits::log_tail(failure.log_tail),
+    }
+}
+
+/// Writes a hive.
+pub(in crate::grpc) fn hive_to_wire(hive: Hive) -> wire::Hive {
+    let HiveFacts {
+        id,
+        name,
+        address,
+        devices,
+        version,
+        platform,
+    } = hive.facts;
+    wire::Hive {
+        id: id.to_string(),
+        name,
+        address,
+        state: match hive.state {
+            HiveState::Ready => wire::HiveState::Ready,
+            HiveState::Unreachable => wire::HiveState::Unreachable,
+        }
+        .into(),
+        devices: devices.into_iter().map(device_to_wire).collect(),
+        version,
+        platform: platform.as_ref().map(platform_to_wire),
+        last_seen_at: Some(timestamp_to_wire(hive.last_seen_at)),
+    }
+}
+
+fn device_to_wire(device: Device) -> wire::Device {
+    wire::Device {
+        id: device.id.to_string(),
+        kind: device_kind_to_wire(device.id.kind()).into(),
+        name: device.name,
+        memory_total_bytes: device.memory_total_bytes,
+        memory_free_bytes: device.memory_free_bytes,
+        core_count: device.core_count,
+    }
+}
+
+/// Writes a worker.
+pub(in crate::grpc) fn worker_to_wire(worker: Worker) -> wire::Worker {
+    wire::Worker {
+        id: worker.id.to_string(),
+        model_id: worker.model_id.to_string(),
+        worker_type: worker_type_to_wire(worker.worker_type).into(),
+        device_id: worker.device_id.to_string(),
+        state: match worker.state {
+            WorkerState::Starting => wire::WorkerState::Starting,
+            WorkerState::Loading => wire::WorkerState::Loading,
+            WorkerState::Ready => wire::WorkerState::Ready,
+            WorkerState::Stopping => wire::WorkerState::Stopping,
+            WorkerState::Stopped => wire::WorkerState::Stopped,
+            WorkerState::Failed => wire::WorkerState::Failed,
+        }
+        .into(),
+        hive_id: worker.hive_id.to_string(),
+        hive_address: worker.hive_address,
+        created_at: worker.created_at.map(timestamp_to_wire),
+        failure: worker.failure.map(|failure| wire::WorkerFailure {
+            reason: failure.reason,
+            message: failure.message,
+            exit_code: failure.exit_code,
+            signal: failure.signal,
+            log_tail: failure.log_tail,
+        }),
+        load_fraction: worker.load_fraction,
+        context_length: worker.context_length,
+        process_id: worker.process_id,
+    }
+}
+
+/// Writes a step of a watch.
+pub(in crate::grpc) fn cluster_change(step: ClusterStep) -> WatchClusterResponse {
+    let event = match step.change {
+        ClusterChange::HiveUpserted(hive) => Event::HiveUpserted(hive_to_wire(hive)),
+        ClusterChange::HiveRemoved(id) => Event::HiveRemovedId(id.to_string()),
+        ClusterChange::WorkerUpserted(worker) => Event::WorkerUpserted(worker_to_wire(worker)),
+        ClusterChange::WorkerRemoved(id) => Event::WorkerRemovedId(id.to_string()),
+    };
+    WatchClusterResponse {
+        revision: step.revision,
+        event: Some(event),
+    }
+}
+
+/// Says that the snapshot at `revision` is complete.
+pub(in crate::grpc) fn synced(revision: u64) -> WatchClusterResponse {
+    WatchClusterResponse {
+        revision,
+        event: Some(Event::Synced(ClusterSynced {})),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wire_worker() -> wire::Worker {
+        wire::Worker {
+            id: "worker-1".into(),
+            model_id: "local:qwen".into(),
+            worker_type: wire::WorkerType::CpuLlm.into(),
+            device_id: "cpu:0".into(),
+            state: wire::WorkerState::Failed.into(),
+            hive_id: "hive-1".into(),
+            hive_address: String::new(),
+            created_at: Some(prost_types::Timestamp {
+                seconds: 1_800_000_000,
+                nanos: 5,
+            }),
+            failure: Some(wire::WorkerFailure {
+                reason: "WORKER_CRASHED".into(),
+                message: "it crashed".into(),
+                exit_code: None,
+                signal: Some(11),
+                log_tail: vec!["last words".into()],
+            }),
+            load_fraction: Some(0.5),
+            context_length: Some(4096),
+            process_id: Some(77),
+        }
+    }
+
+    #[test]
+    fn workers_cross_the_wire() {
+        let wire = wire_worker();
+        assert_eq!(
+            worker_to_wire(worker_from_wire("worker", wire.clone()).unwrap()),
+            wire
+        );
+    }
+
+    #[test]
+    fn a_failure_is_shortened_and_not_refused() {
+        let mut wire = wire_worker();
+        let failure = wire.failure.as_mut().unwrap();
+        failure.log_tail = (0..500).map(|n| n.to_string()).collect();
+        failure.message = "x".repeat(1 << 20);
+        let kept = worker_from_wire("worker", wire).unwrap().failure.unwrap();
+        assert_eq!(kept.log_tail.len(), limits::KEPT_LOG_LINES);
+        assert_eq!(kept.log_tail.last().unwrap(), "499");
+        assert_eq!(kept.message.len(), limits::MAX_MESSAGE_BYTES);
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_worker_is_named() {
+        let broken = |change: fn(&mut wire::Worker)| {
+            let mut worker = wire_worker();
+            change(&mut worker);
+            worker_from_wire("workers[3]", worker).unwrap_err().field
+        };
+        assert_eq!(broken(|worker| worker.id = "a b".into()), "workers[3].id");
+        assert_eq!(broken(|worker| worker.state = 0), "workers[3].state");
+        assert_eq!(
+            broken(|worker| worker.load_fraction = Some(f32::NAN)),
+            "workers[3].load_fraction"
+        );
+        assert_eq!(
+            broken(|worker| worker.device_id = "gpu".into()),
+            "workers[3].device_id"
+        );
+        assert_eq!(broken(|worker| worker.model_id.clear()), "workers[3].model_id");
+    }
+
+    #[test]
+    fn hives_are_read_with_bounds() {
+        let good = wire::Hive {
+            id: "hive-1".into(),
+            name: "host".into(),
+            address: "http://127.0.0.1:7220".into(),
+            devices: vec![wire::Device {
+                id: "cpu:0".into(),
+                kind: 1,
+                ..Default::default()
+            }],
+            version: "0.1.0".into(),
+            platform: Some(wire::Platform {
+                os: "linux".into(),
+                arch: "x86_64".into(),
+            }),
+            ..Default::default()
+        };
+        assert!(hive_facts_from_wire(good.clone()).is_ok());
+        let broken = |change: fn(&mut wire::Hive)| {
+            let mut hive = good.clone();
+            change(&mut hive);
+            hive_facts_from_wire(hive).unwrap_err().field
+        };
+        assert_eq!(broken(|hive| hive.id.clear()), "hive.id");
+        assert_eq!(broken(|hive| hive.address.clear()), "hive.address");
+        assert_eq!(broken(|hive| hive.devices[0].kind = 2), "hive.devices[0].kind");
+        assert_eq!(
+            broken(|hive| hive.platform = Some(Default::default())),
+            "hive.platform"
+        );
+        assert_eq!(
+            broken(|hive| hive.devices = vec![Default::default(); 300]),
+            "hive.devices"
+        );
+    }
+}

@@ -1,0 +1,11 @@
+//! Entries on disk: [`FilesystemCatalog`] keeps one collection of documents and an index of it in memory.
+
+mod entry;
+mod filesystem;
+mod index;
+
+pub use entry::{CatalogEntry, Recorded};
+pub use filesystem::{
+    CatalogLimits, CreateError, Created, DeleteError, FilesystemCatalog, OpenError, UpdateError, WriteError,
+};
+pub use index::{Change, Watch};

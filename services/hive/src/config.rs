@@ -1,0 +1,108 @@
+//! The hive's configuration.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use rbee_service_kit::config::{TelemetryConfig, duration};
+use serde::{Deserialize, Serialize};
+
+use crate::worker::{Patience, Supervision};
+
+/// Section `[hive]`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct HiveConfig {
+    /// A name to show; the host's name unless configured.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Folder for the hive's own things: its id, workers' folders, worker programs.
+    /// `<data folder>/hive` unless configured.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub folder: Option<PathBuf>,
+    /// Where the store is: a `file://` URL or a path. `<data folder>/store` unless configured.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub store: Option<String>,
+    /// How long a call to the catalog may take.
+    #[serde(with = "duration")]
+    pub catalog_timeout: Duration,
+    /// Section `[hive.worker]`.
+    pub worker: WorkerConfig,
+}
+
+impl Default for HiveConfig {
+    fn default() -> Self {
+        Self {
+            name: None,
+            folder: None,
+            store: None,
+            catalog_timeout: Duration::from_secs(5),
+            worker: WorkerConfig::default(),
+        }
+    }
+}
+
+/// Section `[hive.worker]`: how patient the hive is with its workers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct WorkerConfig {
+    /// How long a worker may take to become ready, besides what its model's size allows for.
+    #[serde(with = "duration")]
+    pub ready_timeout: Duration,
+    /// The slowest disk to wait for: a model of this many bytes may take one second longer.
+    pub load_bytes_per_second: u64,
+    /// A worker that was told to leave is killed after this long.
+    #[serde(with = "duration")]
+    pub stop_grace: Duration,
+    /// Between two checks of a worker's health.
+    #[serde(with = "duration")]
+    pub health_interval: Duration,
+    /// A worker whose health doesn't answer for this long is taken for hung and killed.
+    #[serde(with = "duration")]
+    pub health_timeout: Duration,
+    /// Environment variables that workers get besides the few that are passed on.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub environment: BTreeMap<String, String>,
+}
+
+impl Default for WorkerConfig {
+    fn default() -> Self {
+        Self {
+            ready_timeout: Duration::from_secs(60),
+            // A model on a slow disk or a network folder.
+            load_bytes_per_second: 50 << 20,
+            stop_grace: Duration::from_secs(5),
+            health_interval: Duration::from_secs(2),
+            // Inference takes all processors; a busy machine is not a hung worker.
+            health_timeout: Duration::from_secs(20),
+            environment: BTreeMap::new(),
+        }
+    }
+}
+
+impl WorkerConfig {
+    /// Has workers log and trace like this process, also where that was said by file or flag and
+    /// not in the environment. What is configured for workers themselves stays.
+    pub fn pass_on(&mut self, telemetry: &TelemetryConfig) {
+        let mut set = |name: &str, value: &str| {
+            self.environment
+                .entry(name.to_owned())
+                .or_insert_with(|| value.to_owned());
+        };
+        set("RBEE_LOG", &telemetry.log);
+        if let Some(endpoint) = &telemetry.otlp_endpoint {
+            set("RBEE_OTLP_ENDPOINT", endpoint);
+        }
+    }
+
+    pub(crate) fn supervision(&self, ready_timeout: Duration) -> Supervision {
+        Supervision {
+            ready_timeout,
+            stop_grace: self.stop_grace,
+            health: Patience {
+                interval: self.health_interval,
+                limit: self.health_timeout,
+            },
+        }
+    }
+}

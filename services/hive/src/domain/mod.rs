@@ -1,0 +1,27 @@
+//! What the hive knows and decides, as plain data and plain functions.
+
+mod backoff;
+mod device;
+mod exit;
+mod failure;
+mod life;
+mod lines;
+pub mod plan;
+mod refusal;
+pub mod report;
+mod ring;
+mod spawn;
+mod worker;
+pub mod worker_id;
+
+pub use backoff::Backoff;
+pub use device::Device;
+pub use exit::Exit;
+pub use failure::Failure;
+pub use life::{Command, Event, Life, State};
+pub use lines::LineSplitter;
+pub use refusal::Refusal;
+pub use report::Report;
+pub use ring::LineRing;
+pub use spawn::{LlmSettings, SpawnRequest, SpawnStep};
+pub use worker::Worker;

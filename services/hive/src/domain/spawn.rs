@@ -1,0 +1,46 @@
+//! What a spawn is asked to do, and its steps.
+
+use rbee_artifacts::{DeviceId, ModelId, WorkerType};
+
+/// A worker that somebody wants.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SpawnRequest {
+    /// The model to serve.
+    pub model_id: ModelId,
+    /// Which worker program.
+    pub worker_type: WorkerType,
+    /// Device to run on.
+    pub device_id: DeviceId,
+    /// Settings of a text worker.
+    pub llm: LlmSettings,
+}
+
+/// Settings of a text worker; what is absent is left to the worker.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct LlmSettings {
+    /// Context in tokens to make room for.
+    pub context_length: Option<u32>,
+    /// Answers that are generated at the same time.
+    pub slot_count: Option<u32>,
+    /// Requests that may wait.
+    pub queue_length: Option<u32>,
+    /// Threads that compute.
+    pub thread_count: Option<u32>,
+}
+
+/// The steps of a spawn, in their order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum SpawnStep {
+    /// The model is looked up in the catalog.
+    Model,
+    /// The model must be compatible with the worker type.
+    Compatibility,
+    /// A worker program for this platform is chosen.
+    Binary,
+    /// Device and files are checked and the command is put together.
+    Prepare,
+    /// The process starts, loads the model and becomes ready.
+    Start,
+    /// The worker is registered with the catalog.
+    Register,
+}

@@ -1,0 +1,81 @@
+//! What the hive says of itself and its workers.
+
+use rbee_artifacts::{HiveId, Platform};
+use rbee_proto::types::v1 as wire;
+use rbee_wire::{device_kind_to_wire, platform_to_wire, timestamp_to_wire, worker_type_to_wire};
+
+use crate::domain::{Device, Exit, Failure, State, Worker};
+
+/// Who this hive is.
+#[derive(Debug, Clone)]
+pub(crate) struct Identity {
+    /// Its id.
+    pub(crate) id: HiveId,
+    /// A name to show.
+    pub(crate) name: String,
+    /// Where clients reach it, as a URL.
+    pub(crate) address: String,
+}
+
+/// Writes this hive.
+pub(crate) fn hive_to_wire(hive: &Identity, devices: &[Device]) -> wire::Hive {
+    wire::Hive {
+        id: hive.id.to_string(),
+        name: hive.name.clone(),
+        address: hive.address.clone(),
+        // It answers, so it can be reached.
+        state: wire::HiveState::Ready.into(),
+        devices: devices.iter().map(device_to_wire).collect(),
+        version: env!("CARGO_PKG_VERSION").into(),
+        platform: Some(platform_to_wire(&Platform::current())),
+        last_seen_at: None,
+    }
+}
+
+/// Writes a device.
+pub(crate) fn device_to_wire(device: &Device) -> wire::Device {
+    wire::Device {
+        id: device.id.to_string(),
+        kind: device_kind_to_wire(device.id.kind()).into(),
+        name: device.name.clone(),
+        memory_total_bytes: device.memory_total_bytes,
+        memory_free_bytes: device.memory_free_bytes,
+        core_count: device.core_count,
+    }
+}
+
+/// Writes a worker of this hive.
+pub(crate) fn worker_to_wire(worker: &Worker, hive: &Identity) -> wire::Worker {
+    let (state, failure, load_fraction) = match &worker.state {
+        State::Starting => (wire::WorkerState::Starting, None, None),
+        State::Loading { fraction } => (wire::WorkerState::Loading, None, *fraction),
+        State::Ready => (wire::WorkerState::Ready, None, None),
+        State::Stopping { .. } => (wire::WorkerState::Stopping, None, None),
+        State::Stopped => (wire::WorkerState::Stopped, None, None),
+        State::Failed(failure) => (wire::WorkerState::Failed, Some(failure_to_wire(failure)), None),
+    };
+    wire::Worker {
+        id: worker.id.to_string(),
+        model_id: worker.model_id.to_string(),
+        worker_type: worker_type_to_wire(worker.worker_type).into(),
+        device_id: worker.device_id.to_string(),
+        state: state.into(),
+        hive_id: hive.id.to_string(),
+        hive_address: hive.address.clone(),
+        created_at: Some(timestamp_to_wire(worker.created_at)),
+        failure,
+        load_fraction,
+        context_length: worker.context_length,
+        process_id: worker.process_id,
+    }
+}
+
+fn failure_to_wire(failure: &Failure) -> wire::WorkerFailure {
+    wire::WorkerFailure {
+        reason: failure.reason.into(),
+        message: failure.message.clone(),
+        exit_code: failure.exit.and_then(Exit::code),
+        signal: failure.exit.and_then(Exit::signal),
+        log_tail: failure.log_tail.clone(),
+    }
+}

@@ -1,0 +1,8 @@
+//! Between the contract's messages and the hive's own types. Models and worker programs, which are not
+//! its own, are read by `rbee-wire`.
+
+mod cluster;
+mod spawn;
+
+pub(crate) use cluster::{Identity, device_to_wire, hive_to_wire, worker_to_wire};
+pub(crate) use spawn::{spawn_event_to_wire, spawn_from_wire};

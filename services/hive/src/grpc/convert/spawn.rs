@@ -1,0 +1,167 @@
+//! Spawns.
+
+use std::sync::Arc;
+
+use rbee_artifacts::{DeviceIdError, ModelCategory};
+use rbee_proto::hive::v1 as hive;
+use rbee_service_kit::Fault;
+use rbee_wire::required_worker_type;
+
+use super::{Identity, worker_to_wire};
+use crate::domain::{LlmSettings, SpawnRequest, SpawnStep};
+use crate::grpc::status;
+use crate::spawn::{SpawnError, SpawnEvent};
+
+/// Reads what a client wants spawned.
+pub(crate) fn spawn_from_wire(request: &hive::SpawnWorkerRequest) -> Result<SpawnRequest, Fault> {
+    let worker_type = required_worker_type("worker_type", request.worker_type)
+        .map_err(|error| Fault::invalid(error.field, "is not a worker type; `cpu-llm` is one"))?;
+    let llm = match &request.settings {
+        None => LlmSettings::default(),
+        Some(hive::spawn_worker_request::Settings::Llm(llm)) => {
+            if worker_type.model_type_category() != ModelCategory::Llm {
+                return Err(Fault::invalid(
+                    "llm",
+                    format!("are not settings of a {worker_type} worker"),
+                ));
+            }
+            settings_from_wire(llm)?
+        }
+    };
+    Ok(SpawnRequest {
+        model_id: request
+            .model_id
+            .parse()
+            .map_err(|error| status::invalid_model_id(&error))?,
+        worker_type,
+        device_id: request
+            .device_id
+            .parse()
+            .map_err(|error: DeviceIdError| Fault::invalid("device_id", error.to_string()))?,
+        llm,
+    })
+}
+
+fn settings_from_wire(llm: &hive::LlmWorkerSettings) -> Result<LlmSettings, Fault> {
+    for (field, value, most) in [
+        ("llm.context_length", llm.context_length, u32::MAX),
+        ("llm.slot_count", llm.slot_count, 1024),
+        ("llm.queue_length", llm.queue_length, 1 << 20),
+        ("llm.thread_count", llm.thread_count, 4096),
+    ] {
+        if value.is_some_and(|value| value > most || (value == 0 && field != "llm.queue_length")) {
+            return Err(Fault::invalid(field, format!("must be between 1 and {most}")));
+        }
+    }
+    Ok(LlmSettings {
+        context_length: llm.context_length,
+        slot_count: llm.slot_count,
+        queue_length: llm.queue_length,
+        thread_count: llm.thread_count,
+    })
+}
+
+/// Writes what happened in a spawn; an error is none of these.
+pub(crate) fn spawn_event_to_wire(
+    event: SpawnEvent,
+    identity: &Identity,
+) -> Result<hive::spawn_worker_response::Event, Arc<SpawnError>> {
+    use hive::spawn_worker_response::Event;
+    Ok(match event {
+        SpawnEvent::Started(step) => Event::StepStarted(hive::SpawnStepStarted {
+            step: step_to_wire(step).into(),
+        }),
+        SpawnEvent::Finished(step, detail) => Event::StepFinished(hive::SpawnStepFinished {
+            step: step_to_wire(step).into(),
+            detail,
+        }),
+        SpawnEvent::Loading(fraction) => Event::Loading(hive::SpawnLoading { fraction }),
+        SpawnEvent::Ready(worker) => Event::Ready(worker_to_wire(&worker, identity)),
+        SpawnEvent::Failed(error) => return Err(error),
+    })
+}
+
+fn step_to_wire(step: SpawnStep) -> hive::SpawnStep {
+    match step {
+        SpawnStep::Model => hive::SpawnStep::Model,
+        SpawnStep::Compatibility => hive::SpawnStep::Compatibility,
+        SpawnStep::Binary => hive::SpawnStep::Binary,
+        SpawnStep::Prepare => hive::SpawnStep::Prepare,
+        SpawnStep::Start => hive::SpawnStep::Start,
+        SpawnStep::Register => hive::SpawnStep::Register,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rbee_proto::types::v1 as wire;
+    use rbee_service_kit::{RemoteFault, reason};
+
+    use super::*;
+
+    fn request() -> hive::SpawnWorkerRequest {
+        hive::SpawnWorkerRequest {
+            model_id: "local:qwen".into(),
+            worker_type: wire::WorkerType::CpuLlm.into(),
+            device_id: "cpu:0".into(),
+            request_id: "r".into(),
+            settings: None,
+        }
+    }
+
+    fn violation(change: impl FnOnce(&mut hive::SpawnWorkerRequest)) -> RemoteFault {
+        let mut request = request();
+        change(&mut request);
+        RemoteFault::from(&tonic::Status::from(spawn_from_wire(&request).unwrap_err()))
+    }
+
+    #[test]
+    fn a_request_is_read_whole() {
+        let llm = hive::LlmWorkerSettings {
+            context_length: Some(2048),
+            queue_length: Some(0),
+            ..Default::default()
+        };
+        let settings = Some(hive::spawn_worker_request::Settings::Llm(llm));
+        let read = spawn_from_wire(&hive::SpawnWorkerRequest {
+            settings,
+            ..request()
+        })
+        .unwrap();
+        assert_eq!(read.model_id.as_str(), "local:qwen");
+        assert_eq!(read.llm.context_length, Some(2048));
+        assert_eq!(read.llm.queue_length, Some(0));
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_request_is_named() {
+        assert!(violation(|request| request.model_id = "nonsense".into()).is(reason::INVALID_MODEL_ID));
+        assert_eq!(
+            violation(|request| request.worker_type = 99).violations[0].0,
+            "worker_type"
+        );
+        assert_eq!(
+            violation(|request| request.worker_type = 0).violations[0].0,
+            "worker_type"
+        );
+        assert_eq!(
+            violation(|request| request.device_id = "tpu:0".into()).violations[0].0,
+            "device_id"
+        );
+        let llm = |llm| {
+            move |request: &mut hive::SpawnWorkerRequest| {
+                request.settings = Some(hive::spawn_worker_request::Settings::Llm(llm));
+            }
+        };
+        let none = hive::LlmWorkerSettings {
+            slot_count: Some(0),
+            ..Default::default()
+        };
+        assert_eq!(violation(llm(none)).violations[0].0, "llm.slot_count");
+        let for_pictures = violation(|request| {
+            llm(hive::LlmWorkerSettings::default())(request);
+            request.worker_type = wire::WorkerType::CpuSd.into();
+        });
+        assert_eq!(for_pictures.violations[0].0, "llm");
+    }
+}

@@ -1,0 +1,7 @@
+//! The hive over gRPC: thin handlers, conversions and errors.
+
+pub(crate) mod convert;
+mod hive;
+pub(crate) mod status;
+
+pub(crate) use hive::HiveHandler;

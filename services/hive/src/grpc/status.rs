@@ -1,0 +1,236 @@
+//! What each error of the hive looks like to a client.
+
+use std::time::Duration;
+
+use rbee_artifacts::ModelIdError;
+use rbee_service_kit::fault::Chain;
+use rbee_service_kit::{Fault, reason};
+use tonic::Code;
+
+use crate::catalog::CatalogError;
+use crate::domain::{Failure, Refusal, State};
+use crate::spawn::{BinaryError, SpawnError};
+
+/// Bytes of a worker's log that go into an error: a status travels in headers, which are bounded.
+const LOG_TAIL_BYTES: usize = 2000;
+
+/// When to try again where a worker is about to be there.
+const SOON: Duration = Duration::from_secs(1);
+
+/// Why there is no worker at the end of a spawn.
+pub(crate) fn spawn(error: &SpawnError) -> Fault {
+    match error {
+        SpawnError::Refused(refusal) => refused(refusal),
+        SpawnError::Catalog(error) => catalog(error),
+        SpawnError::Binary(BinaryError::Missing { id } | BinaryError::Damaged { id }) => Fault::new(
+            Code::FailedPrecondition,
+            reason::WORKER_BINARY_NOT_FOUND,
+            error.to_string(),
+        )
+        .with("worker_binary_id", id),
+        SpawnError::Failed(failure) => failed(failure),
+        SpawnError::Stopped => Fault::new(Code::Aborted, reason::WORKER_STOPPED, error.to_string()),
+        SpawnError::ShuttingDown => Fault::shutting_down(),
+        SpawnError::Store(_) => {
+            tracing::error!(error = %Chain(error), "the store failed");
+            Fault::new(
+                Code::Unavailable,
+                reason::STORE_UNAVAILABLE,
+                Chain(error).to_string(),
+            )
+            .retry_after(SOON)
+        }
+        SpawnError::Binary(_)
+        | SpawnError::Folder(_)
+        | SpawnError::Channel(_)
+        | SpawnError::Random(_)
+        | SpawnError::IdTaken => {
+            tracing::error!(error = %Chain(error), "a worker could not be prepared");
+            Fault::new(
+                Code::Internal,
+                reason::WORKER_START_FAILED,
+                Chain(error).to_string(),
+            )
+        }
+    }
+}
+
+fn refused(refusal: &Refusal) -> Fault {
+    let code = match refusal {
+        Refusal::ModelNotFound { .. } | Refusal::DeviceNotFound { .. } => Code::NotFound,
+        _ => Code::FailedPrecondition,
+    };
+    let fault = Fault::new(code, refusal.reason(), refusal.to_string());
+    match refusal {
+        Refusal::ModelNotFound { model_id }
+        | Refusal::ModelIncomplete { model_id }
+        | Refusal::ModelFailed { model_id, .. }
+        | Refusal::FilesMissing { model_id, .. } => fault.with("model_id", model_id),
+        Refusal::ModelIncompatible {
+            model_id,
+            worker_type,
+            ..
+        } => fault.with("model_id", model_id).with("worker_type", worker_type),
+        Refusal::BinaryNotFound {
+            worker_type,
+            platform,
+            ..
+        } => fault.with("worker_type", worker_type).with("platform", platform),
+        Refusal::DeviceNotFound { device_id, .. } => fault.with("device_id", device_id),
+        Refusal::DeviceIncompatible {
+            device_id,
+            worker_type,
+        } => fault
+            .with("device_id", device_id)
+            .with("worker_type", worker_type),
+    }
+}
+
+fn catalog(error: &CatalogError) -> Fault {
+    match error {
+        CatalogError::Refused {
+            code,
+            reason: Some(reason),
+            message,
+        } => Fault::new(*code, reason, message.clone()),
+        CatalogError::Unavailable { .. } => {
+            Fault::new(Code::Unavailable, reason::CATALOG_UNAVAILABLE, error.to_string()).retry_after(SOON)
+        }
+        CatalogError::Refused { .. } | CatalogError::Nonsense { .. } => Fault::internal(error),
+    }
+}
+
+fn failed(failure: &Failure) -> Fault {
+    let code = match failure.reason {
+        reason::WORKER_NOT_READY => Code::DeadlineExceeded,
+        reason::WORKER_EXITED | reason::WORKER_START_FAILED | reason::WORKER_UNRESPONSIVE => Code::Internal,
+        // What a worker says of its model.
+        _ => Code::FailedPrecondition,
+    };
+    with_failure(Fault::new(code, failure.reason, failure.message.clone()), failure)
+}
+
+fn with_failure(mut fault: Fault, failure: &Failure) -> Fault {
+    if let Some(code) = failure.exit.and_then(crate::domain::Exit::code) {
+        fault = fault.with("exit_code", code);
+    }
+    if let Some(signal) = failure.exit.and_then(crate::domain::Exit::signal) {
+        fault = fault.with("signal", signal);
+    }
+    let tail = log_tail(&failure.log_tail);
+    if tail.is_empty() {
+        fault
+    } else {
+        fault.with("log_tail", tail)
+    }
+}
+
+/// As many of the last lines as fit.
+fn log_tail(lines: &[String]) -> String {
+    let mut room = LOG_TAIL_BYTES;
+    let fit = lines.iter().rev().take_while(|line| {
+        let fits = line.len() < room;
+        room = room.saturating_sub(line.len() + 1);
+        fits
+    });
+    let mut fit: Vec<_> = fit.map(String::as_str).collect();
+    fit.reverse();
+    fit.join("\n")
+}
+
+pub(crate) fn invalid_model_id(error: &ModelIdError) -> Fault {
+    let words = error.to_string();
+    Fault::new(Code::InvalidArgument, reason::INVALID_MODEL_ID, words.clone()).field("model_id", words)
+}
+
+pub(crate) fn worker_not_found(id: &str) -> Fault {
+    let shown: String = id.chars().take(128).collect();
+    Fault::new(
+        Code::NotFound,
+        reason::WORKER_NOT_FOUND,
+        format!("this hive has no worker {shown}; `rbee worker ls` lists those there are"),
+    )
+    .with("worker_id", shown)
+}
+
+/// A call of a worker's service without the metadata that names the worker.
+pub(crate) fn worker_id_missing() -> Fault {
+    Fault::new(
+        Code::InvalidArgument,
+        reason::WORKER_ID_MISSING,
+        "which worker? name it in the metadata `rbee-worker-id`; `rbee worker ls` lists the ids",
+    )
+}
+
+/// A call to a worker that can't answer, because of where it is in its life.
+pub(crate) fn worker_not_serving(id: &str, state: &State) -> Fault {
+    let fault = match state {
+        State::Failed(failure) => {
+            let message = format!(
+                "the worker {id} has failed: {}; `rbee worker show {id}` tells more, and a new one can be spawned",
+                failure.message
+            );
+            Fault::new(Code::Unavailable, reason::WORKER_FAILED, message).with("failure", failure.reason)
+        }
+        State::Stopping { .. } | State::Stopped => {
+            let message = format!("the worker {id} is {} and takes no more calls", state.name());
+            Fault::new(Code::Unavailable, reason::WORKER_STOPPING, message).retry_after(SOON)
+        }
+        State::Starting | State::Loading { .. } | State::Ready => {
+            let message = format!("the worker {id} is still {}; try again in a moment", state.name());
+            Fault::new(Code::Unavailable, reason::WORKER_NOT_READY, message).retry_after(SOON)
+        }
+    };
+    fault.with("worker_id", id).with("state", state.name())
+}
+
+/// A call that a worker did not finish.
+pub(crate) fn worker_lost(id: &str) -> Fault {
+    let message =
+        format!("the worker {id} broke off in the middle of the call; `rbee worker show {id}` tells more");
+    Fault::new(Code::Unavailable, reason::WORKER_LOST, message)
+        .with("worker_id", id)
+        .retry_after(SOON)
+}
+
+#[cfg(test)]
+mod tests {
+    use rbee_service_kit::RemoteFault;
+    use tonic::Status;
+
+    use super::*;
+    use crate::domain::Exit;
+
+    #[test]
+    fn a_failed_worker_tells_how_it_ended() {
+        let failure = Failure {
+            exit: Some(Exit::Code(139)),
+            log_tail: (0..1000).map(|line| format!("line {line}")).collect(),
+            ..Failure::new(reason::WORKER_EXITED, "the worker ended")
+        };
+        let fault = RemoteFault::from(&Status::from(spawn(&SpawnError::Failed(failure))));
+        assert!(fault.is(reason::WORKER_EXITED));
+        assert_eq!(fault.metadata["exit_code"], "139");
+        let tail = &fault.metadata["log_tail"];
+        assert!(
+            tail.len() <= LOG_TAIL_BYTES && tail.ends_with("line 998\nline 999"),
+            "{tail}"
+        );
+    }
+
+    #[test]
+    fn a_line_that_is_too_long_for_a_header_is_left_out() {
+        assert_eq!(log_tail(&["x".repeat(5000)]), "");
+        assert_eq!(log_tail(&["x".repeat(5000), "end".into()]), "end");
+    }
+
+    #[test]
+    fn a_worker_that_has_failed_is_not_worth_another_try() {
+        let fault = |state| RemoteFault::from(&Status::from(worker_not_serving("w-1", &state)));
+        assert!(fault(State::Loading { fraction: None }).retry_after.is_some());
+        assert!(fault(State::Stopped).is(reason::WORKER_STOPPING));
+        let failed = fault(State::Failed(Failure::new(reason::WORKER_EXITED, "it ended")));
+        assert!(failed.is(reason::WORKER_FAILED) && failed.retry_after.is_none());
+        assert_eq!(failed.metadata["failure"], reason::WORKER_EXITED);
+    }
+}

@@ -1,0 +1,219 @@
+//! The one task that tells the catalog of this hive.
+//!
+//! It owns the connection and converges: whatever happened meanwhile, what it tells is the latest
+//! state, and after the catalog was away all is right again with its first answer.
+
+use std::collections::{BTreeSet, HashMap};
+use std::time::Duration;
+
+use rbee_artifacts::WorkerId;
+use rbee_service_kit::{narrate, narrate_warn, reason};
+use tokio::sync::{broadcast, watch};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::catalog::{Catalog, CatalogError};
+use crate::devices;
+use crate::domain::{Backoff, Worker};
+use crate::grpc::convert::Identity;
+use crate::worker::Workers;
+
+/// First and longest wait before the catalog is tried again.
+const FIRST_WAIT: Duration = Duration::from_millis(100);
+const LONGEST_WAIT: Duration = Duration::from_secs(10);
+
+/// Heartbeats in a lease: two may be lost.
+const HEARTBEATS: u32 = 3;
+
+/// How long the farewell may take. Where the catalog ends with the hive, nobody hears it.
+const FAREWELL_LIMIT: Duration = Duration::from_secs(1);
+
+/// The workers that the catalog was told of. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(crate) struct Told {
+    known: watch::Receiver<Option<BTreeSet<WorkerId>>>,
+}
+
+impl Told {
+    /// Waits until the catalog knows this hive. Cancel safe.
+    pub(crate) async fn registered(&self) {
+        let mut known = self.known.clone();
+        if known.wait_for(Option::is_some).await.is_err() {
+            // The hive is shutting down: it will not be registered any more.
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// Waits until the catalog was told of a worker, at most this long, and answers whether it was.
+    pub(crate) async fn wait_for(&self, id: &WorkerId, limit: Duration) -> bool {
+        let mut known = self.known.clone();
+        let told = known.wait_for(|known| known.as_ref().is_some_and(|workers| workers.contains(id)));
+        matches!(tokio::time::timeout(limit, told).await, Ok(Ok(_)))
+    }
+}
+
+/// Tells the catalog of this hive and its workers.
+#[derive(Debug)]
+pub(crate) struct Registrar {
+    catalog: Catalog,
+    identity: Identity,
+    workers: Workers,
+    /// What the catalog knows, as far as it answered; `None` while the hive is not registered.
+    known: Option<HashMap<WorkerId, Worker>>,
+    told: watch::Sender<Option<BTreeSet<WorkerId>>>,
+    backoff: Backoff,
+    heartbeat_due: Instant,
+    away: bool,
+}
+
+impl Registrar {
+    /// A registrar that has told nothing yet.
+    #[must_use]
+    pub(crate) fn new(catalog: Catalog, identity: Identity, workers: Workers) -> (Self, Told) {
+        let (told, receiver) = watch::channel(None);
+        let registrar = Self {
+            catalog,
+            identity,
+            workers,
+            known: None,
+            told,
+            backoff: Backoff::new(FIRST_WAIT, LONGEST_WAIT),
+            heartbeat_due: Instant::now(),
+            away: false,
+        };
+        (registrar, Told { known: receiver })
+    }
+
+    /// Tells on and on until the hive shuts down; then waits for the workers to leave, at most
+    /// `leaving_limit`, and says farewell.
+    pub(crate) async fn run(mut self, shutdown: CancellationToken, leaving_limit: Duration) {
+        let (_, _, mut changes) = self.workers.watch();
+        loop {
+            let wait = match self.converge().await {
+                Ok(()) => {
+                    self.catalog_answered();
+                    self.heartbeat_due.saturating_duration_since(Instant::now())
+                }
+                Err(error) => self.catalog_failed(&error),
+            };
+            // Cancel safe: nothing is lost by starting to wait anew, since what is to be told is
+            // looked up and not received.
+            tokio::select! {
+                () = shutdown.cancelled() => break,
+                () = tokio::time::sleep(wait) => {}
+                () = next_change(&mut changes), if !self.away => {}
+            }
+        }
+        self.leave(leaving_limit).await;
+    }
+
+    /// Brings the catalog up to date, with as few calls as it takes.
+    async fn converge(&mut self) -> Result<(), CatalogError> {
+        let wanted = self.wanted();
+        if self.known.is_none() {
+            let devices = devices::current().await;
+            let lease = self
+                .catalog
+                .register_hive(&self.identity, &devices, wanted.values())
+                .await?;
+            self.heartbeat_due = Instant::now() + lease / HEARTBEATS;
+            self.set_known(wanted);
+            return Ok(());
+        }
+        let result = self.tell(&wanted).await;
+        if result
+            .as_ref()
+            .is_err_and(|error| error.is(reason::HIVE_NOT_REGISTERED))
+        {
+            // It was restarted, say. The next turn registers.
+            self.known = None;
+            self.told.send_replace(None);
+        }
+        result
+    }
+
+    async fn tell(&mut self, wanted: &HashMap<WorkerId, Worker>) -> Result<(), CatalogError> {
+        if Instant::now() >= self.heartbeat_due {
+            let devices = devices::current().await;
+            let lease = self.catalog.heartbeat(&self.identity.id, &devices).await?;
+            self.heartbeat_due = Instant::now() + lease / HEARTBEATS;
+        }
+        let mut known = self.known.clone().unwrap_or_default();
+        for (id, worker) in wanted {
+            if known.get(id) != Some(worker) {
+                self.catalog.register_worker(worker, &self.identity).await?;
+                known.insert(id.clone(), worker.clone());
+                self.set_known(known.clone());
+            }
+        }
+        let gone: Vec<_> = known
+            .keys()
+            .filter(|id| !wanted.contains_key(*id))
+            .cloned()
+            .collect();
+        for id in gone {
+            self.catalog.deregister_worker(&id, &self.identity.id).await?;
+            known.remove(&id);
+            self.set_known(known.clone());
+        }
+        Ok(())
+    }
+
+    /// The workers that the catalog shall know: those that were ready once.
+    fn wanted(&self) -> HashMap<WorkerId, Worker> {
+        let workers = self.workers.list().into_iter().filter(|worker| worker.was_ready);
+        workers.map(|worker| (worker.id.clone(), worker)).collect()
+    }
+
+    fn set_known(&mut self, known: HashMap<WorkerId, Worker>) {
+        self.told.send_replace(Some(known.keys().cloned().collect()));
+        self.known = Some(known);
+    }
+
+    fn catalog_answered(&mut self) {
+        if self.away {
+            narrate!("the catalog is back");
+        }
+        self.away = false;
+        self.backoff.reset();
+    }
+
+    fn catalog_failed(&mut self, error: &CatalogError) -> Duration {
+        let forgotten = error.is(reason::HIVE_NOT_REGISTERED);
+        if !self.away && !forgotten {
+            narrate_warn!(
+                "the catalog can't be told of this hive ({error}); trying on, workers are not affected"
+            );
+        }
+        self.away |= !forgotten;
+        self.backoff.next_wait(random_fraction())
+    }
+
+    async fn leave(self, limit: Duration) {
+        let (_, _, mut changes) = self.workers.watch();
+        let all_left = async {
+            while !self.workers.list().is_empty() {
+                next_change(&mut changes).await;
+            }
+        };
+        let _ = tokio::time::timeout(limit, all_left).await;
+        let farewell = self.catalog.deregister_hive(&self.identity.id);
+        if !matches!(tokio::time::timeout(FAREWELL_LIMIT, farewell).await, Ok(Ok(()))) {
+            tracing::info!("the catalog did not hear the farewell; the lease ends by itself");
+        }
+    }
+}
+
+/// Waits for some change of the table. Which one does not matter, nor how many were missed.
+async fn next_change<T: Clone>(changes: &mut broadcast::Receiver<T>) {
+    if matches!(changes.recv().await, Err(broadcast::error::RecvError::Closed)) {
+        // The table is as old as the hive: it is not closed before this task ends.
+        std::future::pending::<()>().await;
+    }
+    while changes.try_recv().is_ok() {}
+}
+
+fn random_fraction() -> f64 {
+    // Without randomness hives come back in step, which is no reason to stay away.
+    getrandom::u32().map_or(1.0, |random| f64::from(random) / f64::from(u32::MAX))
+}

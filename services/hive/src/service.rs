@@ -1,0 +1,129 @@
+//! Wiring: from a configuration to a hive that a server can mount.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rbee_proto::hive::v1::hive_service_server::HiveServiceServer;
+use rbee_proto::worker::v1::{text_service_server, worker_service_server};
+use rbee_service_kit::client::TargetError;
+use rbee_service_kit::{Lifecycle, ServerBuilder, Target};
+use rbee_store::{Store, StoreError};
+use sysinfo::System;
+
+use crate::catalog::Catalog;
+use crate::config::HiveConfig;
+use crate::folders::{Folders, FoldersError};
+use crate::grpc::HiveHandler;
+use crate::grpc::convert::Identity;
+use crate::process::Launcher;
+use crate::proxy::Proxy;
+use crate::registrar::{Registrar, Told};
+use crate::spawn::{Binaries, Parts, Spawner};
+use crate::worker::Workers;
+
+/// Besides their grace, what workers may take to leave at shutdown.
+const LEAVING_SLACK: Duration = Duration::from_secs(1);
+
+/// Why the hive can't start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The configuration names no folder.
+    #[error("no folder is configured: set `hive.folder` (--folder)")]
+    NoFolder,
+    /// The configuration names no store.
+    #[error("no store is configured: set `hive.store` (--store) to a path or a file:// URL")]
+    NoStore,
+    /// The hive's folder can't be used.
+    #[error(transparent)]
+    Folders(#[from] FoldersError),
+    /// The store can't be opened.
+    #[error("cannot open the store")]
+    Store(#[from] StoreError),
+    /// The catalog's address or token can't be used.
+    #[error("cannot call the catalog")]
+    Catalog(#[from] TargetError),
+    /// The system gives no thread.
+    #[error("cannot start the thread that starts workers")]
+    Launcher(#[source] io::Error),
+}
+
+/// The hive, running. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Hive {
+    handler: HiveHandler,
+    told: Told,
+}
+
+impl Hive {
+    /// Takes the hive's folder, clears away what an earlier hive left, and begins to tell the
+    /// catalog of this one. `own_address` is where clients reach the server that mounts it, as a URL.
+    ///
+    /// When `lifecycle` shuts down, workers are told to leave and killed after their grace; the
+    /// tasks that `lifecycle` tracks end when all of that is done. When the process ends in any
+    /// other way, its workers end with it.
+    ///
+    /// # Errors
+    /// If a folder or the store can't be used. That the catalog is away is none.
+    pub async fn start(
+        config: HiveConfig,
+        catalog: Target,
+        own_address: String,
+        lifecycle: &Lifecycle,
+    ) -> Result<Self, StartError> {
+        let folder = config.folder.as_deref().ok_or(StartError::NoFolder)?;
+        let store = Store::open(config.store.as_deref().ok_or(StartError::NoStore)?).await?;
+        let folders = Folders::open(folder)?;
+        let identity = Identity {
+            id: folders.hive_id().clone(),
+            name: config.name.unwrap_or_else(host_name),
+            address: own_address,
+        };
+        let catalog = Catalog::new(catalog.connect_lazy()?, config.catalog_timeout);
+        let workers = Workers::default();
+        let (registrar, told) = Registrar::new(catalog.clone(), identity.clone(), workers.clone());
+        lifecycle.spawn(registrar.run(lifecycle.token(), config.worker.stop_grace + LEAVING_SLACK));
+        let spawner = Spawner::new(Parts {
+            catalog,
+            binaries: Binaries::new(folders.binaries().to_path_buf(), store.clone()),
+            store,
+            folders,
+            launcher: Launcher::start().map_err(StartError::Launcher)?,
+            workers: workers.clone(),
+            told: told.clone(),
+            config: config.worker,
+            lifecycle: lifecycle.clone(),
+        });
+        let handler = HiveHandler {
+            identity: Arc::new(identity),
+            spawner,
+            workers,
+            shutdown: lifecycle.token(),
+        };
+        Ok(Self { handler, told })
+    }
+
+    /// The hive's id.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        self.handler.identity.id.as_str()
+    }
+
+    /// Waits until the catalog knows this hive, which takes both their servers to run. Cancel safe.
+    pub async fn registered(&self) {
+        self.told.registered().await;
+    }
+
+    /// Adds the hive's service and the way to its workers to a server.
+    pub fn mount(&self, server: &mut ServerBuilder) {
+        server
+            .add_service(HiveServiceServer::new(self.handler.clone()))
+            .forwards(text_service_server::SERVICE_NAME)
+            .forwards(worker_service_server::SERVICE_NAME)
+            .intercept(Arc::new(Proxy::new(self.handler.workers.clone())));
+    }
+}
+
+fn host_name() -> String {
+    System::host_name().unwrap_or_else(|_| "hive".to_owned())
+}

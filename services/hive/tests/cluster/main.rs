@@ -1,0 +1,9 @@
+//! The whole hive against a real catalog, with workers that do what their model file says.
+#![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
+
+mod harness;
+mod killed;
+mod life;
+mod proxy;
+mod registry;
+mod spawn;

@@ -1,0 +1,121 @@
+//! `rbee-provisioner`: the provisioner as a process of its own.
+
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use clap::Parser;
+use rbee_provisioner::{Provisioner, ProvisionerConfig};
+use rbee_service_kit::config::{self, ServerConfig, TelemetryConfig};
+use rbee_service_kit::program::{CatalogAddress, CatalogArguments, ServerArguments, TelemetryArguments};
+use rbee_service_kit::{Auth, Lifecycle, Listener, ServerBuilder, program};
+use serde::{Deserialize, Serialize};
+
+/// Brings models and worker programs in.
+#[derive(Debug, Parser)]
+#[command(version)]
+struct Arguments {
+    /// Configuration file (TOML).
+    #[arg(long, env = "RBEE_PROVISIONER_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Print the configuration as it is after file, environment and flags, and exit.
+    #[arg(long)]
+    print_config: bool,
+    #[command(flatten)]
+    overrides: Overrides,
+}
+
+/// Environment and flags, nested like [`Config`].
+#[derive(Debug, clap::Args, Serialize)]
+struct Overrides {
+    #[command(flatten)]
+    server: ServerArguments,
+    #[command(flatten)]
+    telemetry: TelemetryArguments,
+    #[command(flatten)]
+    catalog: CatalogArguments,
+    #[command(flatten)]
+    provisioner: ProvisionerOverrides,
+}
+
+#[derive(Debug, clap::Args, Serialize)]
+struct ProvisionerOverrides {
+    /// Where the catalog's store is: a path or a file:// URL.
+    #[arg(long, env = "RBEE_STORE", value_name = "STORE")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    store: Option<String>,
+}
+
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Config {
+    server: ServerConfig,
+    telemetry: TelemetryConfig,
+    catalog: CatalogAddress,
+    provisioner: ProvisionerConfig,
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let Arguments {
+        config: file,
+        print_config,
+        overrides,
+    } = Arguments::parse();
+    let config: Config = config::load(file.as_deref(), &overrides)?;
+    if print_config {
+        print!("{}", config::print(&config));
+        return Ok(());
+    }
+    program::run("rbee-provisioner", &config.telemetry.clone(), async |lifecycle| {
+        run(config, lifecycle).await
+    })
+    .await
+}
+
+async fn run(config: Config, lifecycle: &Lifecycle) -> anyhow::Result<()> {
+    let auth = Auth::from_config(&config.server)?;
+    let catalog = config.catalog.target()?;
+    let provisioner = Provisioner::start(config.provisioner, catalog, lifecycle).await?;
+    let mut server = ServerBuilder::new(auth);
+    provisioner.mount(&mut server);
+    let listen = config.server.listen;
+    let listener = Listener::tcp(listen)
+        .await
+        .with_context(|| format!("cannot listen on {listen}"))?;
+    tracing::info!(address = %listener.local_addr().unwrap_or(listen), "the provisioner is ready");
+    let served = server
+        .serve(listener, lifecycle, config.server.shutdown_grace)
+        .await;
+    // Jobs end at the shutdown, and leave nothing half-made.
+    if !lifecycle.finish(config.server.shutdown_grace).await {
+        tracing::warn!("some work did not end within the grace period");
+    }
+    Ok(served?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_arguments_and_the_printed_configuration_are_sound() {
+        use clap::CommandFactory as _;
+        Arguments::command().debug_assert();
+        let flags = [
+            "rbee-provisioner",
+            "--store",
+            "/srv/rbee",
+            "--catalog",
+            "http://catalog:7220",
+        ];
+        let arguments = Arguments::parse_from(flags);
+        let config: Config = config::load(None, &arguments.overrides).unwrap();
+        assert_eq!(config.provisioner.store.as_deref(), Some("/srv/rbee"));
+        assert_eq!(config.catalog.address, "http://catalog:7220");
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), config::print(&config)).unwrap();
+        let none = Arguments::parse_from(["rbee-provisioner"]);
+        let loaded: Config = config::load(Some(file.path()), &none.overrides).unwrap();
+        assert_eq!(config::print(&loaded), config::print(&config));
+    }
+}

@@ -1,0 +1,34 @@
+//! The program `rbee-provisioner`.
+
+use std::process::{Command, Output};
+
+fn run(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_rbee-provisioner"))
+        .args(arguments)
+        .env_remove("RBEE_STORE")
+        .output()
+        .unwrap()
+}
+
+#[test]
+fn it_shows_its_configuration() {
+    let output = run(&[
+        "--store",
+        "/srv/rbee",
+        "--catalog",
+        "http://catalog:7220",
+        "--print-config",
+    ]);
+    assert!(output.status.success());
+    let shown = String::from_utf8(output.stdout).unwrap();
+    assert!(shown.contains("address = \"http://catalog:7220\""), "{shown}");
+    assert!(shown.contains("store = \"/srv/rbee\""), "{shown}");
+}
+
+#[test]
+fn without_a_store_it_says_what_to_do() {
+    let output = run(&["--listen", "127.0.0.1:0"]);
+    assert!(!output.status.success());
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("--store"), "{said}");
+}

@@ -1,0 +1,160 @@
+//! The command line. Everything else a worker needs comes over stdin (its token) and the
+//! environment (telemetry), both from its hive.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Parser;
+use clap::builder::NonEmptyStringValueParser;
+use rbee_artifacts::DeviceId;
+use rbee_service_kit::config::{LogFormat, TelemetryConfig};
+
+/// The name of the program, in logs, traces and `--version`.
+pub const PROGRAM: &str = "llm-worker-rbee-cpu";
+/// The only device of this build.
+pub const DEVICE: DeviceId = DeviceId::CPU;
+
+/// The end of `--help`.
+const BY_HAND: &str = "\
+A hive starts this program. The first line on stdin is the token that callers must show; the end of \
+stdin tells the worker to leave. To run it by hand:
+
+  (echo TOKEN; cat) | llm-worker-rbee-cpu --worker-id w1 --model-id local:qwen \\
+      --model qwen.gguf --device cpu:0 --socket /tmp/w1.sock
+  grpcurl -plaintext -unix -H 'authorization: Bearer TOKEN' /tmp/w1.sock list
+
+Status lines on stdout begin with `rbee-worker: `; everything else is log.
+Exit codes: 0 asked to leave, 1 the model could not be loaded, 2 wrong command line, \
+3 could not start, 4 failed while serving.";
+
+/// Serves one GGUF language model on one device, over gRPC on a Unix socket.
+#[derive(Debug, Clone, Parser)]
+#[command(name = PROGRAM, version, after_help = BY_HAND)]
+pub struct Arguments {
+    /// Id of this worker
+    #[arg(long, value_name = "ID", value_parser = NonEmptyStringValueParser::new())]
+    pub worker_id: String,
+    /// Id of the model in the catalog
+    #[arg(long, value_name = "ID", value_parser = NonEmptyStringValueParser::new())]
+    pub model_id: String,
+    /// The model's GGUF file
+    #[arg(long, value_name = "PATH")]
+    pub model: PathBuf,
+    /// Device to compute on; this build has cpu:0
+    #[arg(long, value_name = "DEVICE", default_value_t = DEVICE)]
+    pub device: DeviceId,
+    /// Unix socket to listen on; its folder must exist
+    #[arg(long, value_name = "PATH")]
+    pub socket: PathBuf,
+    /// Tokens of prompt and answer together, for each request [default: what the model was made
+    /// for]
+    #[arg(long, value_name = "TOKENS")]
+    pub context_length: Option<NonZeroUsize>,
+    /// Requests that are generated at the same time
+    #[arg(long, value_name = "N", default_value = "4")]
+    pub slots: NonZeroUsize,
+    /// Requests that may wait for a slot
+    #[arg(long, value_name = "N", default_value_t = 32)]
+    pub queue: usize,
+    /// Compute threads [default: as many as there are processor cores]
+    #[arg(long, value_name = "N")]
+    pub threads: Option<NonZeroUsize>,
+    /// How long running requests may go on after SIGTERM. A little less than a hive waits before it
+    /// kills
+    #[arg(long, value_name = "DURATION", default_value = "8s", value_parser = humantime::parse_duration)]
+    pub drain_grace: Duration,
+    /// Logs and traces.
+    #[command(flatten)]
+    pub telemetry: TelemetryArguments,
+}
+
+/// Logs and traces.
+#[derive(Debug, Clone, clap::Args)]
+pub struct TelemetryArguments {
+    /// What is logged to stderr, such as info,llm_worker_rbee=debug
+    #[arg(long, env = "RBEE_LOG", value_name = "DIRECTIVES", default_value = "info")]
+    pub log: String,
+    /// Log lines as JSON instead of text
+    #[arg(long, env = "RBEE_LOG_JSON")]
+    pub log_json: bool,
+    /// OpenTelemetry collector (OTLP over gRPC) to send traces to
+    #[arg(long, env = "RBEE_OTLP_ENDPOINT", value_name = "URL")]
+    pub otlp_endpoint: Option<String>,
+}
+
+impl TelemetryArguments {
+    /// As the telemetry wants it.
+    #[must_use]
+    pub fn config(&self) -> TelemetryConfig {
+        TelemetryConfig {
+            log: self.log.clone(),
+            log_format: if self.log_json {
+                LogFormat::Json
+            } else {
+                LogFormat::Text
+            },
+            otlp_endpoint: self.otlp_endpoint.clone().filter(|endpoint| !endpoint.is_empty()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn parse(more: &[&str]) -> Result<Arguments, clap::Error> {
+        let required = [
+            "w",
+            "--worker-id",
+            "w1",
+            "--model-id",
+            "m",
+            "--model",
+            "m.gguf",
+            "--socket",
+            "s",
+        ];
+        Arguments::try_parse_from(required.iter().chain(more))
+    }
+
+    #[test]
+    fn the_definition_is_sound_and_says_what_the_program_is() {
+        Arguments::command().debug_assert();
+        let version = parse(&["--version"]).unwrap_err();
+        assert_eq!(
+            version.to_string().trim_end(),
+            format!("{PROGRAM} {}", env!("CARGO_PKG_VERSION"))
+        );
+    }
+
+    #[test]
+    fn what_is_left_out_has_a_default() {
+        let arguments = parse(&[]).unwrap();
+        assert_eq!(arguments.device, DeviceId::CPU);
+        assert_eq!((arguments.slots.get(), arguments.queue), (4, 32));
+        assert_eq!(arguments.context_length, None);
+        assert_eq!(arguments.drain_grace, Duration::from_secs(8));
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused() {
+        for wrong in [
+            &["--slots", "0"][..],
+            &["--context-length", "0"],
+            &["--threads", "0"],
+            &["--queue", "-1"],
+            &["--device", "abacus"],
+            &["--drain-grace", "soon"],
+            &["--token", "never on the command line"],
+        ] {
+            assert!(parse(wrong).is_err(), "{wrong:?}");
+        }
+        assert!(
+            parse(&["--queue", "0"]).is_ok(),
+            "nobody has to be allowed to wait"
+        );
+    }
+}

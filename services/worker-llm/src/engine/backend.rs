@@ -1,0 +1,77 @@
+//! The seam between scheduling and computing.
+
+use std::fmt;
+
+use crate::model::ModelInfo;
+
+/// Names one open sequence of a [`Backend`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SequenceId(pub u64);
+
+impl fmt::Display for SequenceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "sequence {}", self.0)
+    }
+}
+
+/// What one sequence does in one step: append `tokens`, and, if asked, tell what comes next.
+#[derive(Debug)]
+pub struct SequenceStep<'a> {
+    /// An open sequence; no sequence may be twice in a batch.
+    pub sequence: SequenceId,
+    /// Token ids to append, at least one: a chunk of a prompt, or the last sampled token.
+    pub tokens: &'a [u32],
+    /// Receives the `vocab_size` logits after the last of `tokens` (replacing what was in it).
+    pub logits: Option<&'a mut Vec<f32>>,
+}
+
+/// A loaded model on a device: synchronous, driven by one thread.
+///
+/// The scheduler asks for a batch of sequences at a time; a backend that computes them one after
+/// the other is correct, one that computes them together is faster.
+pub trait Backend: Send {
+    /// The facts of the loaded model.
+    fn info(&self) -> &ModelInfo;
+
+    /// Opens an empty sequence that will hold at most `capacity_tokens` tokens.
+    ///
+    /// # Errors
+    /// [`BackendError`] when there is no memory for it.
+    fn open(&mut self, capacity_tokens: usize) -> Result<SequenceId, BackendError>;
+
+    /// Ends a sequence and frees its memory. An unknown id is ignored.
+    fn close(&mut self, sequence: SequenceId);
+
+    /// Appends tokens to each sequence of the batch and computes the logits that are asked for.
+    ///
+    /// # Errors
+    /// [`BackendError`]; the sequences of the batch are then in an unknown state and must be closed.
+    fn step(&mut self, batch: &mut [SequenceStep<'_>]) -> Result<(), BackendError>;
+
+    /// Memory that open sequences hold now, in bytes.
+    fn sequence_bytes(&self) -> u64;
+}
+
+/// Why a backend could not do a step.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BackendError {
+    /// The id does not name an open sequence.
+    #[error("{0} is not open")]
+    UnknownSequence(SequenceId),
+    /// The sequence would grow past the capacity it was opened with.
+    #[error("{sequence} would hold {tokens} tokens, {capacity} are reserved")]
+    SequenceFull {
+        /// Which sequence.
+        sequence: SequenceId,
+        /// How many tokens it would hold after the step.
+        tokens: usize,
+        /// How many it may hold.
+        capacity: usize,
+    },
+    /// The model gave a number that is none, so its weights or the computation are broken.
+    #[error("the model gave logits that are not finite")]
+    NotFinite,
+    /// The device failed.
+    #[error("{0}")]
+    Device(String),
+}

@@ -1,0 +1,49 @@
+//! What a caller asks of the engine.
+
+use std::fmt;
+
+use crate::sampling::SamplingParams;
+
+/// A prompt and how to go on from it.
+pub struct GenerateRequest {
+    /// Token ids of the prompt, special tokens included; at least one.
+    pub prompt: Vec<u32>,
+    /// How the next token is chosen.
+    pub sampling: SamplingParams,
+    /// The most tokens the answer may have, at least 1. `None`: until the context is full.
+    pub max_tokens: Option<usize>,
+    /// Token ids that end the generation; empty to ignore the model's wish to end.
+    pub end_tokens: Vec<u32>,
+    /// Turns the answer's tokens into text and finds stop strings. It is called on the engine
+    /// thread, so it must be quick and must not block.
+    pub sink: Box<dyn TokenSink>,
+}
+
+impl fmt::Debug for GenerateRequest {
+    /// Leaves the prompt out: logs hold none.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GenerateRequest")
+            .field("prompt_tokens", &self.prompt.len())
+            .field("sampling", &self.sampling)
+            .field("max_tokens", &self.max_tokens)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Makes text of the tokens of one answer.
+pub trait TokenSink: Send {
+    /// Takes the next token.
+    fn push(&mut self, token: u32) -> Pushed;
+
+    /// Gives the text that was held back. Not called after [`Pushed::stop`].
+    fn finish(&mut self) -> String;
+}
+
+/// What a token meant to a [`TokenSink`].
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Pushed {
+    /// Text that is certain now.
+    pub text: String,
+    /// A stop string is complete; `text` ends before it.
+    pub stop: bool,
+}

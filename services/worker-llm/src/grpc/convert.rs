@@ -1,0 +1,233 @@
+//! Between the contract's messages and the worker's own types. Prost types go no further than here.
+
+use rbee_proto::worker::v1 as proto;
+
+use crate::domain::conversation::MAX_TEXT_BYTES;
+use crate::domain::{Conversation, Generation, Message, Role, Sampling, Stop, Violations};
+use crate::engine::{FinishReason, Timings, Usage};
+use crate::generator::AnswerEvent;
+
+/// Largest request that is read at all: the longest texts, and room for what is around them.
+pub(super) const MAX_REQUEST_BYTES: usize = 2 * MAX_TEXT_BYTES;
+/// Most bytes of text for Tokenize: its ids then fit the four megabytes that clients take by default.
+pub(super) const MAX_TOKENIZE_BYTES: usize = 1 << 20;
+/// Most ids for Detokenize.
+pub(super) const MAX_DETOKENIZE_IDS: usize = 128 << 10;
+
+/// Reads a request for an answer.
+pub(super) fn chat(request: proto::ChatRequest) -> Result<(Conversation, Generation), Violations> {
+    let mut violations = Violations::default();
+    let conversation = conversation(request.messages, request.chat_template, &mut violations);
+    let generation = generation(request.sampling, request.stop, &mut violations);
+    violations.check((conversation, generation))
+}
+
+/// Reads a request for a continuation.
+pub(super) fn complete(request: proto::CompleteRequest) -> Result<(String, Generation), Violations> {
+    let mut violations = Violations::default();
+    violations.require(
+        request.prompt.len() <= MAX_TEXT_BYTES,
+        "prompt",
+        format!("must be at most {MAX_TEXT_BYTES} bytes"),
+    );
+    let generation = generation(request.sampling, request.stop, &mut violations);
+    violations.check((request.prompt, generation))
+}
+
+/// Reads a request to count.
+pub(super) fn count(request: proto::CountTokensRequest) -> Result<Conversation, Violations> {
+    let mut violations = Violations::default();
+    let conversation = conversation(request.messages, request.chat_template, &mut violations);
+    violations.check(conversation)
+}
+
+/// Checks a request for ids.
+pub(super) fn tokenize(request: proto::TokenizeRequest) -> Result<proto::TokenizeRequest, Violations> {
+    let mut violations = Violations::default();
+    violations.require(
+        request.text.len() <= MAX_TOKENIZE_BYTES,
+        "text",
+        format!("must be at most {MAX_TOKENIZE_BYTES} bytes"),
+    );
+    violations.check(request)
+}
+
+/// Checks a request for text against the vocabulary's size.
+pub(super) fn detokenize(
+    request: proto::DetokenizeRequest,
+    vocabulary_size: u32,
+) -> Result<Vec<u32>, Violations> {
+    let mut violations = Violations::default();
+    violations.require(
+        request.token_ids.len() <= MAX_DETOKENIZE_IDS,
+        "token_ids",
+        format!("must be at most {MAX_DETOKENIZE_IDS} ids"),
+    );
+    for (index, _) in request
+        .token_ids
+        .iter()
+        .enumerate()
+        .filter(|&(_, &id)| id >= vocabulary_size)
+    {
+        violations.add(
+            format!("token_ids[{index}]"),
+            format!("must be below {vocabulary_size}, the vocabulary's size"),
+        );
+    }
+    violations.check(request.token_ids)
+}
+
+fn conversation(
+    messages: Vec<proto::Message>,
+    template: String,
+    violations: &mut Violations,
+) -> Conversation {
+    let messages = messages
+        .into_iter()
+        .enumerate()
+        .map(|(index, message)| self::message(index, message, violations))
+        .collect();
+    let template = Some(template).filter(|template| !template.is_empty());
+    let conversation = Conversation { messages, template };
+    conversation.check(violations);
+    conversation
+}
+
+fn message(index: usize, message: proto::Message, violations: &mut Violations) -> Message {
+    let role = match message.role() {
+        proto::Role::System => Role::System,
+        proto::Role::User => Role::User,
+        proto::Role::Assistant => Role::Assistant,
+        proto::Role::Unspecified => {
+            violations.add(
+                format!("messages[{index}].role"),
+                "must be ROLE_SYSTEM, ROLE_USER or ROLE_ASSISTANT",
+            );
+            Role::User
+        }
+    };
+    let mut text = String::new();
+    for (part_index, part) in message.content.into_iter().enumerate() {
+        match part.part {
+            Some(proto::content_part::Part::Text(part)) if text.is_empty() => text = part,
+            Some(proto::content_part::Part::Text(part)) => text.push_str(&part),
+            None => violations.add(
+                format!("messages[{index}].content[{part_index}]"),
+                "must hold a part that this worker knows",
+            ),
+        }
+    }
+    Message { role, text }
+}
+
+fn generation(
+    sampling: Option<proto::SamplingParameters>,
+    stop: Option<proto::StopConditions>,
+    violations: &mut Violations,
+) -> Generation {
+    let sampling = sampling.unwrap_or_default();
+    let stop = stop.unwrap_or_default();
+    let generation = Generation {
+        sampling: Sampling {
+            temperature: sampling.temperature,
+            top_p: sampling.top_p,
+            top_k: sampling.top_k,
+            min_p: sampling.min_p,
+            repetition_penalty: sampling.repetition_penalty,
+            seed: sampling.seed,
+        },
+        stop: Stop {
+            max_tokens: stop.max_tokens,
+            strings: stop.stop_strings,
+        },
+    };
+    generation.check(violations);
+    generation
+}
+
+/// An event of an answer, for either stream: Chat's and Complete's events have the same parts.
+pub(super) enum Event {
+    Started(proto::GenerationStarted),
+    Delta(proto::TextDelta),
+    Finished(proto::GenerationFinished),
+}
+
+impl From<AnswerEvent> for Event {
+    fn from(event: AnswerEvent) -> Self {
+        match event {
+            AnswerEvent::Started { prompt_tokens, seed } => Self::Started(proto::GenerationStarted {
+                prompt_tokens: wire(prompt_tokens),
+                seed,
+            }),
+            AnswerEvent::Delta {
+                text,
+                completion_tokens,
+            } => Self::Delta(proto::TextDelta {
+                text,
+                completion_tokens: wire(completion_tokens),
+            }),
+            AnswerEvent::Finished {
+                reason,
+                usage,
+                timings,
+            } => Self::Finished(finished(reason, usage, timings)),
+        }
+    }
+}
+
+impl From<Event> for proto::ChatResponse {
+    fn from(event: Event) -> Self {
+        use proto::chat_response::Event as Out;
+        let event = match event {
+            Event::Started(started) => Out::Started(started),
+            Event::Delta(delta) => Out::Delta(delta),
+            Event::Finished(finished) => Out::Finished(finished),
+        };
+        Self { event: Some(event) }
+    }
+}
+
+impl From<Event> for proto::CompleteResponse {
+    fn from(event: Event) -> Self {
+        use proto::complete_response::Event as Out;
+        let event = match event {
+            Event::Started(started) => Out::Started(started),
+            Event::Delta(delta) => Out::Delta(delta),
+            Event::Finished(finished) => Out::Finished(finished),
+        };
+        Self { event: Some(event) }
+    }
+}
+
+fn finished(reason: FinishReason, usage: Usage, timings: Timings) -> proto::GenerationFinished {
+    let reason = match reason {
+        FinishReason::EndOfGeneration => proto::FinishReason::EndOfGeneration,
+        FinishReason::StopString => proto::FinishReason::StopString,
+        FinishReason::Length => proto::FinishReason::Length,
+        // Nobody is there to read it.
+        FinishReason::Cancelled => proto::FinishReason::Unspecified,
+    };
+    proto::GenerationFinished {
+        reason: reason.into(),
+        usage: Some(proto::Usage {
+            prompt_tokens: wire(usage.prompt_tokens),
+            cached_prompt_tokens: wire(usage.cached_tokens),
+            completion_tokens: wire(usage.completion_tokens),
+        }),
+        timings: Some(proto::Timings {
+            queue: duration(timings.queue),
+            time_to_first_token: timings.time_to_first_token.and_then(duration),
+            prefill_tokens_per_second: timings.prefill_tokens_per_second,
+            decode_tokens_per_second: timings.decode_tokens_per_second,
+        }),
+    }
+}
+
+/// A count for the wire. Contexts are far below four thousand million tokens.
+pub(super) fn wire(count: usize) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
+}
+
+fn duration(duration: std::time::Duration) -> Option<prost_types::Duration> {
+    prost_types::Duration::try_from(duration).ok()
+}

@@ -1,0 +1,33 @@
+//! Text generation: one worker, one model, one device.
+//!
+//! ```text
+//! hive ── stdin, stdout ──▶ process ─┐
+//!                                    ├─▶ service ── load ──▶ model ─▶ kernels
+//! clients ── Unix socket ──▶ grpc ───┘                         ▲
+//!                             │                                │ logits
+//!                         generator ── text ──▶ engine ── thread ── sampling
+//! ```
+//!
+//! - [`config`], [`process`], [`service`], [`mod@load`]: the process. What its hive and it agree on, and its
+//!   life from the command line to the exit code.
+//! - [`grpc`], [`domain`]: the contract. Requests are checked field by field before anything is done.
+//! - [`generator`]: from words to words. [`text`] makes tokens of words by the model's own chat template
+//!   and tokenizer, and words of tokens.
+//! - [`engine`]: queue, scheduler and cancellation, on a thread of its own. [`sampling`] chooses tokens.
+//! - [`model`], [`kernels`]: from a GGUF file to logits.
+//!
+//! What holds: nothing is computed on the threads of the runtime; queues are bounded; a client that
+//! leaves stops its answer within one token; no log line holds a prompt or a token of access.
+
+pub mod config;
+pub mod domain;
+pub mod engine;
+pub mod generator;
+pub mod grpc;
+pub mod kernels;
+pub mod load;
+pub mod model;
+pub mod process;
+pub mod sampling;
+pub mod service;
+pub mod text;

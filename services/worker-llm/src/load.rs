@@ -1,0 +1,197 @@
+//! From a file to everything that answers, and why that may fail.
+
+use std::io::{self, ErrorKind};
+use std::path::PathBuf;
+use std::time::Instant;
+
+use rbee_artifacts::DeviceId;
+use rbee_artifacts::gguf::GgufError;
+use rbee_service_kit::{narrate, narrate_warn, reason};
+use tokio::sync::oneshot;
+
+use crate::config::{Arguments, DEVICE};
+use crate::engine::{Engine, EngineConfig};
+use crate::generator::Generator;
+use crate::model::{CpuBackend, LoadError, LoadOptions, ModelFile};
+use crate::text::{ChatTemplate, Tokenizer, TokenizerError};
+
+/// Why a model can't be served.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadFailure {
+    /// This build can't compute there.
+    #[error("this worker computes on {DEVICE} and has no device {device}")]
+    Device {
+        /// What was asked for.
+        device: DeviceId,
+    },
+    /// The model can't be loaded.
+    #[error(transparent)]
+    Model(#[from] LoadError),
+    /// The file's tokenizer can't be used.
+    #[error("cannot use the tokenizer of {}", path.display())]
+    Tokenizer {
+        /// The model's file.
+        path: PathBuf,
+        /// What is wrong, with the field's name.
+        #[source]
+        source: TokenizerError,
+    },
+    /// The system gives no thread.
+    #[error("cannot start a thread")]
+    Thread(#[source] io::Error),
+    /// Loading panicked.
+    #[error("loading {} panicked; this is a fault of the worker, its log says where", path.display())]
+    Panicked {
+        /// The model's file.
+        path: PathBuf,
+    },
+}
+
+impl LoadFailure {
+    /// The reason that the hive passes on.
+    #[must_use]
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Device { .. } => reason::DEVICE_NOT_FOUND,
+            Self::Model(LoadError::Read { source, .. }) => of_system(source),
+            Self::Model(LoadError::File { source, .. }) => of_file(source),
+            Self::Tokenizer {
+                source: TokenizerError::Metadata(error),
+                ..
+            } => of_file(error),
+            Self::Tokenizer {
+                source: TokenizerError::Unsupported { .. },
+                ..
+            } => reason::MODEL_UNSUPPORTED,
+            Self::Tokenizer { .. } => reason::MODEL_CORRUPT,
+            Self::Model(LoadError::ContextLength { .. }) => reason::INVALID_ARGUMENT,
+            Self::Model(LoadError::Threads { .. }) | Self::Thread(_) => reason::WORKER_START_FAILED,
+            Self::Panicked { .. } => reason::INTERNAL,
+        }
+    }
+}
+
+fn of_system(error: &io::Error) -> &'static str {
+    match error.kind() {
+        ErrorKind::NotFound => reason::MODEL_FILES_MISSING,
+        ErrorKind::OutOfMemory => reason::OUT_OF_MEMORY,
+        _ => reason::WORKER_START_FAILED,
+    }
+}
+
+fn of_file(error: &GgufError) -> &'static str {
+    match error {
+        GgufError::Unsupported { .. } => reason::MODEL_UNSUPPORTED,
+        _ => reason::MODEL_CORRUPT,
+    }
+}
+
+/// Loads the model on a thread of its own, for it computes and reads for seconds.
+///
+/// # Errors
+/// If the model can't be served as asked.
+pub async fn on_its_own_thread(
+    arguments: Arguments,
+    progress: impl Fn(f64) + Send + 'static,
+) -> Result<Generator, LoadFailure> {
+    let path = arguments.model.clone();
+    let (sender, loaded) = oneshot::channel();
+    std::thread::Builder::new()
+        .name("load".to_owned())
+        .spawn(move || {
+            // If nobody waits any more, the process is leaving.
+            let _ = sender.send(load(&arguments, progress));
+        })
+        .map_err(LoadFailure::Thread)?;
+    loaded.await.unwrap_or(Err(LoadFailure::Panicked { path }))
+}
+
+fn load(arguments: &Arguments, progress: impl Fn(f64)) -> Result<Generator, LoadFailure> {
+    let Arguments {
+        worker_id, model_id, ..
+    } = arguments;
+    if arguments.device != DEVICE {
+        return Err(LoadFailure::Device {
+            device: arguments.device,
+        });
+    }
+    narrate!(worker_id = %worker_id, model_id = %model_id, "loading {model_id} from {}", arguments.model.display());
+    let began = Instant::now();
+    // What is checked quickly comes before what is read slowly.
+    let file = ModelFile::open(&arguments.model)?;
+    let tokenizer = Tokenizer::from_gguf(file.header()).map_err(|source| LoadFailure::Tokenizer {
+        path: arguments.model.clone(),
+        source,
+    })?;
+    let template = ChatTemplate::from_gguf(file.header(), &tokenizer);
+    let options = LoadOptions {
+        context_length: arguments.context_length.map(usize::from),
+        threads: arguments.threads.map(usize::from),
+        ..LoadOptions::default()
+    };
+    let backend = CpuBackend::load(&file, &options, &mut |fraction| progress(fraction))?;
+    if let Err(error) = &template {
+        narrate_warn!(worker_id = %worker_id, "{model_id} cannot chat: {error}");
+    }
+    let config = EngineConfig {
+        slots: arguments.slots.get(),
+        queue: arguments.queue,
+        ..EngineConfig::default()
+    };
+    let engine = Engine::start(Box::new(backend), config).map_err(LoadFailure::Thread)?;
+    let info = engine.info();
+    narrate!(
+        worker_id = %worker_id,
+        model_id = %model_id,
+        architecture = info.architecture,
+        quantization = info.quantization,
+        context_length = info.context_length,
+        "loaded {model_id} in {:.1} s",
+        began.elapsed().as_secs_f64(),
+    );
+    Ok(Generator::new(worker_id.clone(), engine, tokenizer, template))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_failure_has_its_reason() {
+        let path = PathBuf::from("model.gguf");
+        let read = |kind: ErrorKind| {
+            LoadFailure::from(LoadError::Read {
+                path: path.clone(),
+                source: kind.into(),
+            })
+            .reason()
+        };
+        assert_eq!(read(ErrorKind::NotFound), reason::MODEL_FILES_MISSING);
+        assert_eq!(read(ErrorKind::OutOfMemory), reason::OUT_OF_MEMORY);
+        assert_eq!(read(ErrorKind::PermissionDenied), reason::WORKER_START_FAILED);
+
+        let (field, problem) = (String::from("general.architecture"), String::from("is not known"));
+        let unsupported = GgufError::Unsupported {
+            field: field.clone(),
+            problem: problem.clone(),
+        };
+        let failure = LoadFailure::from(LoadError::File {
+            path: path.clone(),
+            source: unsupported,
+        });
+        assert_eq!(failure.reason(), reason::MODEL_UNSUPPORTED);
+        let missing = LoadError::File {
+            path: path.clone(),
+            source: GgufError::Missing { field: field.clone() },
+        };
+        assert_eq!(LoadFailure::from(missing).reason(), reason::MODEL_CORRUPT);
+
+        let source = TokenizerError::Unsupported { field, problem };
+        assert_eq!(
+            LoadFailure::Tokenizer { path, source }.reason(),
+            reason::MODEL_UNSUPPORTED
+        );
+        let device = "cuda:1".parse().unwrap();
+        assert_eq!(LoadFailure::Device { device }.reason(), reason::DEVICE_NOT_FOUND);
+    }
+}

@@ -1,0 +1,185 @@
+//! Sequences over a decoder on the processor: the CPU's [`Backend`].
+
+use std::collections::HashMap;
+use std::thread::available_parallelism;
+
+use rbee_artifacts::gguf::summary;
+
+use super::decoder::{Decoder, KvCache, LogitsFor, Segment};
+use super::error::LoadError;
+use super::file::ModelFile;
+use super::info::ModelInfo;
+use super::spec::DecoderSpec;
+use super::weights::Weights;
+use crate::engine::{Backend, BackendError, SequenceId, SequenceStep};
+use crate::kernels::{Arithmetic, Compute, Isa, KvType};
+
+/// Where loading stands when the header is read and checked; the rest is reading the weights.
+const CHECKED_FRACTION: f64 = 0.05;
+
+/// How to load a model.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct LoadOptions {
+    /// Tokens of prompt and answer together; `None` for the model's own limit.
+    pub context_length: Option<usize>,
+    /// Threads to compute with; `None` for one on each processor.
+    pub threads: Option<usize>,
+    /// How the KV cache keeps its numbers.
+    pub kv_type: KvType,
+    /// How exactly products are computed.
+    pub arithmetic: Arithmetic,
+}
+
+/// A model on the processor.
+#[derive(Debug)]
+pub struct CpuBackend {
+    info: ModelInfo,
+    decoder: Decoder,
+    sequences: HashMap<SequenceId, Sequence>,
+    opened: u64,
+}
+
+#[derive(Debug)]
+struct Sequence {
+    cache: KvCache,
+    capacity_tokens: usize,
+}
+
+impl CpuBackend {
+    /// Makes a model of a file, which may take seconds where it has to come from disk. Calls
+    /// `progress` with the fraction that is done, from 0 to 1.
+    ///
+    /// # Errors
+    /// When the model is not supported or broken, or the options do not fit it. Nothing of the
+    /// size of the model is allocated before all of it is checked.
+    pub fn load(
+        file: &ModelFile,
+        options: &LoadOptions,
+        progress: &mut dyn FnMut(f64),
+    ) -> Result<Self, LoadError> {
+        let file_error = |source| LoadError::File {
+            path: file.path().to_owned(),
+            source,
+        };
+        progress(0.0);
+        let spec = DecoderSpec::read(file.header()).map_err(file_error)?;
+        let weights = Weights::bind(file, &spec).map_err(file_error)?;
+        let info = model_info(file, &spec, options)?;
+        let threads = options
+            .threads
+            .unwrap_or_else(|| available_parallelism().map_or(1, usize::from));
+        let compute =
+            Compute::new(threads, Isa::detect(), options.arithmetic).map_err(|error| LoadError::Threads {
+                threads,
+                message: error.to_string(),
+            })?;
+        tracing::info!(isa = ?compute.isa(), threads = compute.threads(), "computing on the processor");
+        file.prefetch(&mut |fraction| progress(CHECKED_FRACTION + (1.0 - CHECKED_FRACTION) * fraction));
+        let decoder = Decoder::new(spec, weights, compute, options.kv_type);
+        Ok(Self {
+            info,
+            decoder,
+            sequences: HashMap::new(),
+            opened: 0,
+        })
+    }
+}
+
+fn model_info(file: &ModelFile, spec: &DecoderSpec, options: &LoadOptions) -> Result<ModelInfo, LoadError> {
+    let facts = summary(file.header()).map_err(|source| LoadError::File {
+        path: file.path().to_owned(),
+        source,
+    })?;
+    let longest = spec.context_length;
+    let context_length = options.context_length.unwrap_or(longest);
+    if !(1..=longest).contains(&context_length) {
+        return Err(LoadError::ContextLength {
+            requested: context_length,
+            longest,
+        });
+    }
+    Ok(ModelInfo {
+        architecture: spec.architecture.clone(),
+        name: facts.name,
+        quantization: facts.quantization,
+        vocab_size: spec.vocab_size,
+        context_length,
+        trained_context_length: longest,
+        embedding_length: spec.width,
+        layer_count: spec.layers.len(),
+        parameter_count: facts.parameter_count,
+        weights_bytes: file.weights_bytes(),
+        kv_bytes_per_token: (spec.kv_numbers() * options.kv_type.bytes()) as u64,
+    })
+}
+
+impl Backend for CpuBackend {
+    fn info(&self) -> &ModelInfo {
+        &self.info
+    }
+
+    fn open(&mut self, capacity_tokens: usize) -> Result<SequenceId, BackendError> {
+        self.opened += 1;
+        let id = SequenceId(self.opened);
+        self.sequences.insert(
+            id,
+            Sequence {
+                cache: self.decoder.new_cache(),
+                capacity_tokens,
+            },
+        );
+        Ok(id)
+    }
+
+    fn close(&mut self, sequence: SequenceId) {
+        self.sequences.remove(&sequence);
+    }
+
+    fn step(&mut self, batch: &mut [SequenceStep<'_>]) -> Result<(), BackendError> {
+        for step in &*batch {
+            let sequence = self
+                .sequences
+                .get(&step.sequence)
+                .ok_or(BackendError::UnknownSequence(step.sequence))?;
+            let tokens = sequence.cache.len() + step.tokens.len();
+            if tokens > sequence.capacity_tokens {
+                return Err(BackendError::SequenceFull {
+                    sequence: step.sequence,
+                    tokens,
+                    capacity: sequence.capacity_tokens,
+                });
+            }
+        }
+        // Out of the map while they are computed, so that each can be borrowed for itself.
+        let mut taken: Vec<Sequence> = batch
+            .iter()
+            .filter_map(|step| self.sequences.remove(&step.sequence))
+            .collect();
+        if taken.len() < batch.len() {
+            return Err(BackendError::Device("a sequence is twice in a batch".to_owned()));
+        }
+        let mut segments: Vec<Segment<'_>> = taken
+            .iter_mut()
+            .zip(&mut *batch)
+            .map(|(sequence, step)| Segment {
+                cache: &mut sequence.cache,
+                tokens: step.tokens,
+                logits: step
+                    .logits
+                    .as_deref_mut()
+                    .map_or(LogitsFor::None, LogitsFor::Last),
+            })
+            .collect();
+        let result = self.decoder.forward(&mut segments);
+        self.sequences
+            .extend(batch.iter().map(|step| step.sequence).zip(taken));
+        result
+    }
+
+    fn sequence_bytes(&self) -> u64 {
+        self.sequences
+            .values()
+            .map(|sequence| sequence.cache.bytes())
+            .sum()
+    }
+}

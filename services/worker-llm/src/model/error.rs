@@ -1,0 +1,45 @@
+//! Why a model could not be loaded.
+
+use std::path::PathBuf;
+
+use rbee_artifacts::gguf::GgufError;
+
+/// Why a model could not be loaded. The message names the file, its source the field in it.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// The file cannot be opened, read or mapped.
+    #[error("cannot read the model file {}", path.display())]
+    Read {
+        /// The model's file.
+        path: PathBuf,
+        /// What the operating system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The file is broken, or it is a model that this worker cannot run
+    /// ([`GgufError::Unsupported`]).
+    #[error("cannot load the model file {}", path.display())]
+    File {
+        /// The model's file.
+        path: PathBuf,
+        /// What is wrong, with the field's name.
+        #[source]
+        source: GgufError,
+    },
+    /// The context that was asked for is not possible.
+    #[error("a context of {requested} tokens is not possible: the model was made for 1 to {longest}")]
+    ContextLength {
+        /// What was asked for, in tokens.
+        requested: usize,
+        /// The model's own context length, in tokens.
+        longest: usize,
+    },
+    /// The compute threads could not be started.
+    #[error("cannot start {threads} compute threads: {message}")]
+    Threads {
+        /// How many were asked for.
+        threads: usize,
+        /// What went wrong.
+        message: String,
+    },
+}

@@ -1,0 +1,28 @@
+//! The decoder: from a GGUF file to logits.
+//!
+//! ```text
+//! ModelFile (mapped, header checked) → DecoderSpec (what the architecture does, pure)
+//!                                    → Weights (tensors by their roles, still in the file)
+//!                                    → Decoder (one forward pass for every architecture)
+//!                                    → CpuBackend (sequences and their KV caches)
+//! ```
+//!
+//! One definition serves every architecture: [`DecoderSpec`] says which parts there are, and
+//! [`Decoder`] computes the parts that are there. Everything is checked before anything is
+//! allocated by a number from the file.
+
+mod backend;
+mod decoder;
+mod error;
+mod file;
+mod info;
+mod spec;
+mod weights;
+
+pub use backend::{CpuBackend, LoadOptions};
+pub use decoder::{Decoder, KvCache, LogitsFor, Segment};
+pub use error::LoadError;
+pub use file::ModelFile;
+pub use info::ModelInfo;
+pub use spec::{Activation, DecoderSpec, LayerSpec, RopeSpec, SUPPORTED_ARCHITECTURES};
+pub use weights::Weights;

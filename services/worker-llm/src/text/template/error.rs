@@ -1,0 +1,114 @@
+//! What can go wrong with a chat template.
+
+use std::error::Error as _;
+use std::fmt;
+
+use super::environment::Refusal;
+
+/// Where a template came from; shown as the field at fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TemplateOrigin {
+    /// The model's file.
+    Model,
+    /// The request.
+    Request,
+}
+
+impl fmt::Display for TemplateOrigin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Model => "tokenizer.chat_template",
+            Self::Request => "the request's chat template",
+        })
+    }
+}
+
+/// Why a conversation did not become a prompt.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TemplateError {
+    /// The model's file has no template, as those of base models.
+    #[error(
+        "the model has no chat template (tokenizer.chat_template): it was not trained to chat; \
+         send plain text to complete, or bring a template with the request"
+    )]
+    NoChatTemplate,
+    /// The template is longer than any in use.
+    #[error("{origin} is {size_bytes} bytes long; at most {limit_bytes} are allowed")]
+    TooLong {
+        /// Which template.
+        origin: TemplateOrigin,
+        /// Its length.
+        size_bytes: usize,
+        /// The longest allowed.
+        limit_bytes: usize,
+    },
+    /// The template raised an exception in its own words: the conversation is not of a kind that the
+    /// model knows.
+    #[error("{origin} refuses this conversation: {message}")]
+    Refused {
+        /// Which template.
+        origin: TemplateOrigin,
+        /// What the template gave to `raise_exception`.
+        message: String,
+    },
+    /// The template did not come to an end within its budget.
+    #[error("{origin} does more work than a template may: it was stopped")]
+    TooMuchWork {
+        /// Which template.
+        origin: TemplateOrigin,
+    },
+    /// The template printed more than a prompt can be.
+    #[error("{origin} prints more than a prompt can be: it was stopped")]
+    TooMuchOutput {
+        /// Which template.
+        origin: TemplateOrigin,
+    },
+    /// The template is no Jinja, asks for what is not there, or went wrong with this conversation.
+    #[error("{origin} is broken{}: {message}", line.map(|line| format!(" in line {line}")).unwrap_or_default())]
+    Broken {
+        /// Which template.
+        origin: TemplateOrigin,
+        /// The line in it, counted from 1.
+        line: Option<usize>,
+        /// What is wrong.
+        message: String,
+    },
+}
+
+impl TemplateError {
+    pub(super) fn broken(origin: TemplateOrigin, message: String) -> Self {
+        Self::Broken {
+            origin,
+            line: None,
+            message,
+        }
+    }
+
+    pub(super) fn from_engine(origin: TemplateOrigin, error: &minijinja::Error) -> Self {
+        // An error in a macro or block is wrapped once for each call; the innermost says most.
+        let mut innermost = error;
+        let mut source = error.source();
+        while let Some(cause) = source {
+            if let Some(refusal) = cause.downcast_ref::<Refusal>() {
+                return Self::Refused {
+                    origin,
+                    message: refusal.0.clone(),
+                };
+            }
+            if let Some(cause) = cause.downcast_ref::<minijinja::Error>() {
+                innermost = cause;
+            }
+            source = cause.source();
+        }
+        let message = match innermost.detail() {
+            Some(detail) => format!("{}: {detail}", innermost.kind()),
+            None => innermost.kind().to_string(),
+        };
+        Self::Broken {
+            origin,
+            line: innermost.line().or_else(|| error.line()),
+            message,
+        }
+    }
+}

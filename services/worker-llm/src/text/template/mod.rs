@@ -1,0 +1,243 @@
+//! Chat templates: from a conversation to the prompt that the model was trained on.
+//!
+//! A model's file brings its template, a Jinja program written for Python. `environment` makes
+//! minijinja behave as transformers' `apply_chat_template` does (with `dialect` for what that adds to
+//! Jinja, and `python` for how Python prints and for methods of its strings), and bounds it: a template is a program from the internet, so its
+//! size, its work, its depth and its output are limited.
+//!
+//! Rendering gives one text in which the template's control tokens and people's words look alike:
+//! a user who writes `<|im_end|>` could end their own turn and speak as the system. `prompt` keeps the
+//! two apart; see [`ChatTemplate::render_prompt`].
+
+mod dialect;
+mod environment;
+mod error;
+mod message;
+mod prompt;
+mod python;
+
+use minijinja::{Environment, ErrorKind, Value};
+use rbee_artifacts::gguf::GgufHeader;
+
+use self::environment::{BoundedOutput, TEMPLATE_NAME, fuel_for, strftime_now};
+use self::prompt::Protection;
+use super::tokenizer::{ControlTexts, Tokenizer};
+
+pub use self::error::{TemplateError, TemplateOrigin};
+pub use self::message::{ChatMessage, Json, JsonError, PromptInput};
+pub use self::prompt::Prompt;
+
+const TEMPLATE_KEY: &str = "tokenizer.chat_template";
+
+/// The longest template that is compiled. Published ones stay below 100 KB.
+const MAX_SOURCE_BYTES: usize = 1 << 20;
+
+/// A compiled chat template. Immutable: share it in an `Arc`.
+#[derive(Debug)]
+pub struct ChatTemplate {
+    environment: Environment<'static>,
+    origin: TemplateOrigin,
+    bos_token: String,
+    eos_token: String,
+}
+
+impl ChatTemplate {
+    /// The template in a model's file.
+    ///
+    /// # Errors
+    /// [`TemplateError::NoChatTemplate`] if it has none; otherwise when the template is too long or no
+    /// Jinja. A model with a broken template can still complete plain text: keep the error for the first
+    /// chat.
+    pub fn from_gguf(header: &GgufHeader, tokenizer: &Tokenizer) -> Result<Self, TemplateError> {
+        let source = header
+            .metadata
+            .str(TEMPLATE_KEY)
+            .map_err(|error| TemplateError::broken(TemplateOrigin::Model, error.to_string()))?
+            .ok_or(TemplateError::NoChatTemplate)?;
+        Self::for_tokenizer(source, TemplateOrigin::Model, tokenizer)
+    }
+
+    /// A template that a request brings with it.
+    ///
+    /// # Errors
+    /// When the template is too long or no Jinja.
+    pub fn from_request(source: &str, tokenizer: &Tokenizer) -> Result<Self, TemplateError> {
+        Self::for_tokenizer(source, TemplateOrigin::Request, tokenizer)
+    }
+
+    fn for_tokenizer(
+        source: &str,
+        origin: TemplateOrigin,
+        tokenizer: &Tokenizer,
+    ) -> Result<Self, TemplateError> {
+        let bos_token = tokenizer.token_name(tokenizer.bos());
+        let eos_token = tokenizer.token_name(tokenizer.eos());
+        Self::from_source(source, origin, bos_token, eos_token)
+    }
+
+    /// Compiles a template, which can print the names of the two tokens.
+    ///
+    /// # Errors
+    /// When the template is too long or no Jinja.
+    pub fn from_source(
+        source: &str,
+        origin: TemplateOrigin,
+        bos_token: String,
+        eos_token: String,
+    ) -> Result<Self, TemplateError> {
+        if source.len() > MAX_SOURCE_BYTES {
+            return Err(TemplateError::TooLong {
+                origin,
+                size_bytes: source.len(),
+                limit_bytes: MAX_SOURCE_BYTES,
+            });
+        }
+        let mut environment = environment::environment();
+        environment
+            .add_template_owned(TEMPLATE_NAME, dialect::translate(source))
+            .map_err(|error| TemplateError::from_engine(origin, &error))?;
+        Ok(Self {
+            environment,
+            origin,
+            bos_token,
+            eos_token,
+        })
+    }
+
+    /// Renders a conversation as one text, exactly as the model expects it.
+    ///
+    /// To encode it, use [`ChatTemplate::render_prompt`]: in this text, control tokens of the template
+    /// and the same names in people's words look alike.
+    ///
+    /// # Errors
+    /// When the template refuses the conversation ([`TemplateError::Refused`], with its own words), does
+    /// too much work, or goes wrong.
+    pub fn render(&self, input: &PromptInput<'_>) -> Result<String, TemplateError> {
+        self.render_values(&Values::of(input), input)
+    }
+
+    /// Renders a conversation so that nothing that people wrote in it can become a control token.
+    ///
+    /// The text is that of [`ChatTemplate::render`], with the places in it that
+    /// [`Tokenizer::encode_prompt`](super::Tokenizer::encode_prompt) is to take literally: where a
+    /// message, tool or document has the name of a control token, or a part of one at its edge that
+    /// other text could complete. They are found by rendering a second time with the first character of
+    /// each such name replaced by a private one, which the template carries to where the text ends up,
+    /// however it trims, cuts or joins. A conversation without such names is rendered once.
+    ///
+    /// Should a template treat the private characters differently (compare, escape or sort by them), the
+    /// two renderings differ; then no control token whose name is in the conversation is recognised
+    /// anywhere in this prompt. The model may then miss a mark of its template, but nobody can forge one.
+    ///
+    /// The caller answers for roles and for names of tools being what they should: a template that writes
+    /// `<|{{ role }}|>` makes a mark of whatever the role is.
+    ///
+    /// # Errors
+    /// As [`ChatTemplate::render`].
+    pub fn render_prompt(
+        &self,
+        input: &PromptInput<'_>,
+        control_texts: &ControlTexts,
+    ) -> Result<Prompt, TemplateError> {
+        let values = Values::of(input);
+        let text = self.render_values(&values, input)?;
+        let protection = Protection::of(values.all(), control_texts);
+        if !protection.is_needed() {
+            return Ok(Prompt {
+                text,
+                literal: Vec::new(),
+            });
+        }
+        let marked = values.map(|value| protection.mark(value));
+        if let Ok(marked_text) = self.render_values(&marked, input) {
+            let prompt = protection.unmark(&marked_text);
+            if prompt.text == text {
+                return Ok(prompt);
+            }
+        }
+        Ok(protection.all_literal(text))
+    }
+
+    fn render_values(&self, values: &Values, input: &PromptInput<'_>) -> Result<String, TemplateError> {
+        // A clone shares the compiled template; it is there for its own fuel.
+        let mut environment = self.environment.clone();
+        environment.set_fuel(Some(fuel_for(values.size_bytes())));
+        let template = environment
+            .get_template(TEMPLATE_NAME)
+            .map_err(|error| TemplateError::from_engine(self.origin, &error))?;
+
+        let mut context: Vec<(&str, Value)> = vec![
+            ("bos_token", Value::from(&self.bos_token)),
+            ("eos_token", Value::from(&self.eos_token)),
+            ("add_generation_prompt", Value::from(input.add_generation_prompt)),
+            ("strftime_now", strftime_now(input.now)),
+            ("messages", values.messages.clone()),
+            // Defined, but none if absent: templates ask `tools is not none`.
+            ("tools", values.tools.clone()),
+            ("documents", values.documents.clone()),
+        ];
+        let names = input.variables.iter().map(|(name, _)| name.as_str());
+        context.extend(names.zip(values.variables.iter().cloned()));
+
+        let mut output = BoundedOutput::default();
+        match template.render_captured_to(Value::from_pairs(context), &mut output) {
+            Ok(_) => output
+                .into_text()
+                .ok_or(TemplateError::TooMuchOutput { origin: self.origin }),
+            Err(_) if output.is_full() => Err(TemplateError::TooMuchOutput { origin: self.origin }),
+            Err(error) if error.kind() == ErrorKind::OutOfFuel => {
+                Err(TemplateError::TooMuchWork { origin: self.origin })
+            }
+            Err(error) => Err(TemplateError::from_engine(self.origin, &error)),
+        }
+    }
+}
+
+/// What a conversation is to the template.
+struct Values {
+    messages: Value,
+    tools: Value,
+    documents: Value,
+    /// In the order of [`PromptInput::variables`].
+    variables: Vec<Value>,
+}
+
+impl Values {
+    fn of(input: &PromptInput<'_>) -> Self {
+        let optional = |json: Option<&Json>| json.map_or(Value::from(()), |json| json.value().clone());
+        Self {
+            messages: input.messages.iter().map(ChatMessage::value).collect(),
+            tools: optional(input.tools),
+            documents: optional(input.documents),
+            variables: input
+                .variables
+                .iter()
+                .map(|(_, json)| json.value().clone())
+                .collect(),
+        }
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Value> {
+        [&self.messages, &self.tools, &self.documents]
+            .into_iter()
+            .chain(&self.variables)
+    }
+
+    fn map(&self, mut change: impl FnMut(&Value) -> Value) -> Self {
+        Self {
+            messages: change(&self.messages),
+            tools: change(&self.tools),
+            documents: change(&self.documents),
+            variables: self.variables.iter().map(change).collect(),
+        }
+    }
+
+    /// How many bytes of text there are.
+    fn size_bytes(&self) -> usize {
+        let mut size = 0;
+        for value in self.all() {
+            prompt::each_string(value, &mut |text| size += text.len());
+        }
+        size
+    }
+}

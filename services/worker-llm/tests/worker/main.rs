@@ -1,0 +1,13 @@
+//! The worker as its hive and its clients meet it: a process, a socket, a contract.
+#![allow(clippy::unwrap_used, reason = "a test says no by panicking")]
+
+mod harness;
+
+mod answers;
+mod endurance;
+mod leaving;
+mod loading;
+mod real_model;
+mod requests;
+mod starting;
+mod traces;

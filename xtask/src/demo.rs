@@ -1,0 +1,196 @@
+//! `cargo xtask demo --headless`: a whole cluster on this machine, from nothing to a streaming answer.
+//!
+//! The demo does what a user would do by hand, with the same programs: `rbee up`, `rbee model import`,
+//! `rbee worker spawn`, `rbee chat`. It works in a folder of its own and leaves nothing behind.
+
+mod cluster;
+mod result;
+
+use std::io;
+use std::path::Path;
+use std::process::{Command, ExitCode, Stdio};
+
+use anyhow::{Context, Result, bail};
+use fs_err as fs;
+
+use self::cluster::Cluster;
+use self::result::Answer;
+use crate::interrupt::{self, Interrupt, Interrupted};
+use crate::system::{self, Need};
+use crate::workspace::Workspace;
+use crate::{fixtures, process};
+
+/// The model's name in the demo's catalog.
+const MODEL_NAME: &str = "qwen2.5-coder-0.5b-instruct";
+const MODEL_ID: &str = "local:qwen2.5-coder-0.5b-instruct";
+/// A small model may talk without end.
+const MOST_TOKENS: &str = "300";
+
+#[derive(clap::Args, Debug)]
+pub(crate) struct Arguments {
+    /// Show the answer in this terminal (the desktop window is not part of this version yet).
+    #[arg(long)]
+    headless: bool,
+    /// What to ask the model.
+    #[arg(
+        long,
+        value_name = "TEXT",
+        default_value = "Write a Rust function that checks whether a number is prime. Answer with the function only."
+    )]
+    prompt: String,
+    /// For scripts: everything else goes to standard error, and the last line of standard output is one JSON object.
+    #[arg(long)]
+    json: bool,
+    /// Keep the cluster's folder, with its store and its log, and say where it is.
+    #[arg(long)]
+    keep: bool,
+}
+
+/// Runs the demo. Exit status: 0 answered; 1 something failed; 2 wrong use; 130 interrupted.
+pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<ExitCode> {
+    if !arguments.headless {
+        eprintln!(
+            "cargo xtask demo: the window (rbee-keeper) is not built yet; the same in this terminal: cargo xtask demo --headless"
+        );
+        return Ok(ExitCode::from(2));
+    }
+    system::ensure(&[Need::CCompiler, Need::Pip])?;
+    say("building rbee and its worker (release)");
+    let arguments_of_build = [
+        "--release",
+        "--locked",
+        "--package",
+        "rbee",
+        "--package",
+        "llm-worker-rbee",
+    ];
+    process::run(workspace.cargo("build").args(arguments_of_build))?;
+    let rbee = workspace.target.join("release/rbee");
+    say("getting the model ready (491 MB, fetched once)");
+    let model = fixtures::fetch_named(workspace, fixtures::DEMO_MODEL)?;
+    // Until here a signal may simply end this process; from here on there is something to clean up.
+    let interrupt = Interrupt::listen(interrupt::ALL)?;
+    // Beside the fetched model: the import can hard-link it, and /tmp may be in memory.
+    let parent = workspace.cache.join("demo");
+    fs::create_dir_all(&parent)?;
+    let mut folder = tempfile::Builder::new()
+        .prefix("")
+        .tempdir_in(&parent)
+        .with_context(|| format!("cannot write in {}", parent.display()))?;
+    folder.disable_cleanup(arguments.keep);
+    let done = converse(&interrupt, &rbee, &model, folder.path(), arguments);
+    if arguments.keep {
+        say(&format!("kept: {}", folder.path().display()));
+    }
+    let answer = done?;
+    if arguments.json {
+        println!(
+            "{}",
+            serde_json::to_string(&answer).context("cannot write the result as JSON")?
+        );
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn converse(
+    interrupt: &Interrupt,
+    rbee: &Path,
+    model: &Path,
+    folder: &Path,
+    arguments: &Arguments,
+) -> Result<Option<Answer>> {
+    say("starting the cluster: rbee up");
+    let cluster = Cluster::start(interrupt, rbee, folder)?;
+    let outcome = ask(interrupt, &cluster, model, arguments);
+    match outcome {
+        Ok(answer) => {
+            say("stopping the cluster");
+            cluster.stop()?;
+            say("done: the cluster left cleanly");
+            Ok(answer)
+        }
+        Err(error) => {
+            if !error.is::<Interrupted>() {
+                eprintln!("the end of the cluster's log:\n{}", cluster.log_tail());
+            }
+            if let Err(also) = cluster.stop() {
+                eprintln!("cargo xtask demo: and then: {also:#}");
+            }
+            Err(error)
+        }
+    }
+}
+
+fn ask(
+    interrupt: &Interrupt,
+    cluster: &Cluster,
+    model: &Path,
+    arguments: &Arguments,
+) -> Result<Option<Answer>> {
+    say(&format!(
+        "the cluster is up at {}; importing the model",
+        cluster.address()
+    ));
+    wait(
+        interrupt,
+        cluster
+            .rbee(["model", "import"])
+            .arg(model)
+            .args(["--name", MODEL_NAME]),
+    )?;
+    say("spawning a worker");
+    wait(
+        interrupt,
+        &mut cluster.rbee([
+            "worker", "spawn", MODEL_ID, "--type", "cpu-llm", "--device", "cpu:0",
+        ]),
+    )?;
+    say(&format!("asking: {}", arguments.prompt));
+    let prompt = format!("--prompt={}", arguments.prompt);
+    let mut chat = cluster.rbee(["chat", MODEL_ID, &prompt, "--max-tokens", MOST_TOKENS]);
+    if !arguments.json {
+        chat.stdin(Stdio::null());
+        let mut child = chat.spawn().context("cannot start rbee chat")?;
+        expect_success(&chat, interrupt.wait(&mut child)?)?;
+        return Ok(None);
+    }
+    let mut child = chat
+        .arg("--json")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .context("cannot start rbee chat")?;
+    let stdout = child
+        .stdout
+        .take()
+        .expect("standard output was asked for as a pipe");
+    let reader = std::thread::spawn(move || io::read_to_string(stdout));
+    let status = interrupt.wait(&mut child)?;
+    let said = reader
+        .join()
+        .expect("reading does not panic")
+        .context("cannot read from rbee chat")?;
+    expect_success(&chat, status)?;
+    Answer::from_chat(&said).map(Some)
+}
+
+/// Runs a command whose own output is news for the user, not the demo's result.
+fn wait(interrupt: &Interrupt, command: &mut Command) -> Result<()> {
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(io::stderr())
+        .spawn()
+        .with_context(|| format!("cannot start {}", process::show(command)))?;
+    expect_success(command, interrupt.wait(&mut child)?)
+}
+
+fn expect_success(command: &Command, status: std::process::ExitStatus) -> Result<()> {
+    if !status.success() {
+        bail!("{}: {status}", process::show(command));
+    }
+    Ok(())
+}
+
+fn say(text: &str) {
+    eprintln!("==> {text}");
+}

@@ -1,0 +1,72 @@
+//! `cargo xtask`: builds, tests, demonstrates and tidies the workspace.
+//!
+//! | command | does |
+//! |---|---|
+//! | `cargo xtask demo --headless` | a whole cluster on this machine: one question, one streaming answer |
+//! | `cargo xtask test` | everything CI checks; `.ci/run` calls exactly this |
+//! | `cargo xtask fixtures` | fetches the real models that the demo and the tests use |
+//! | `cargo xtask tidy` | the house rules that no other tool checks |
+//!
+//! Everything is plain blocking code: a build tool has nothing to do while it waits.
+
+mod demo;
+mod fixtures;
+mod interrupt;
+mod process;
+mod system;
+mod test;
+mod tidy;
+mod tools;
+mod workspace;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::interrupt::Interrupted;
+use crate::workspace::Workspace;
+
+/// Builds, tests, demonstrates and tidies the rbee workspace.
+#[derive(Parser)]
+#[command(
+    name = "cargo xtask",
+    bin_name = "cargo xtask",
+    disable_help_subcommand = true
+)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Starts a whole cluster on this machine and streams the answer to a prompt.
+    Demo(demo::Arguments),
+    /// Installs what the tests need and runs all of them: what CI runs.
+    Test(test::Arguments),
+    /// Fetches the real models of the demo and the tests into the user's cache.
+    Fixtures(fixtures::Arguments),
+    /// Checks the house rules: error pages, links, dependencies, paths, file sizes.
+    Tidy,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let done = Workspace::find().and_then(|workspace| match &arguments.command {
+        Command::Demo(arguments) => demo::run(&workspace, arguments),
+        Command::Test(arguments) => test::run(&workspace, arguments),
+        Command::Fixtures(arguments) => fixtures::run(&workspace, arguments),
+        Command::Tidy => tidy::run(&workspace),
+    });
+    match done {
+        Ok(code) => code,
+        Err(error) if error.is::<Interrupted>() => {
+            eprintln!("cargo xtask: interrupted");
+            ExitCode::from(130)
+        }
+        Err(error) => {
+            eprintln!("cargo xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,242 @@
+//! `cargo xtask test`: all that has to hold before a change lands, in the order in which it is quickest to fail.
+
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail};
+use clap::ValueEnum;
+
+use crate::interrupt::{self, Interrupt};
+use crate::system::{self, Need};
+use crate::tools::Tools;
+use crate::workspace::Workspace;
+use crate::{fixtures, process, tidy};
+
+#[derive(clap::Args, Debug)]
+pub(crate) struct Arguments {
+    /// Run only this step (may be repeated).
+    #[arg(long, value_enum, value_name = "STEP")]
+    only: Vec<Step>,
+    /// Go on after a step that failed; the command fails all the same.
+    #[arg(long)]
+    keep_going: bool,
+}
+
+/// The steps, in their order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Step {
+    /// rustfmt has nothing to change.
+    Fmt,
+    /// The house rules (`cargo xtask tidy`).
+    Tidy,
+    /// The contract lints with buf.
+    Buf,
+    /// Dependencies: duplicate versions, licences, sources.
+    Deny,
+    /// clippy without a warning, on every target.
+    Clippy,
+    /// rustdoc without a warning.
+    Doc,
+    /// The real models are in the cache.
+    Fixtures,
+    /// Every program and test, in the dev profile.
+    Build,
+    /// The examples in the documentation.
+    Doctest,
+    /// All other tests.
+    Nextest,
+}
+
+impl Step {
+    fn name(self) -> String {
+        self.to_possible_value()
+            .map_or_else(|| format!("{self:?}"), |value| value.get_name().to_owned())
+    }
+}
+
+/// One line of the table at the end.
+#[derive(Debug)]
+struct Outcome {
+    step: Step,
+    took: Duration,
+    error: Option<anyhow::Error>,
+}
+
+/// Installs what is needed and runs the steps.
+pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<ExitCode> {
+    let started = Instant::now();
+    // The children get Ctrl-C too, and nextest has tests to end; they are waited for.
+    let interrupt = Interrupt::listen(interrupt::CTRL_C)?;
+    system::ensure(&[Need::CCompiler, Need::Pip, Need::Git])?;
+    system::ensure_rust_components()?;
+    let tools = Tools::install(workspace)?;
+    let mut runner = Runner {
+        workspace,
+        tools,
+        summary: None,
+    };
+    let mut outcomes = Vec::new();
+    for step in Step::value_variants() {
+        if !arguments.only.is_empty() && !arguments.only.contains(step) {
+            continue;
+        }
+        println!("==> {}", step.name());
+        let begun = Instant::now();
+        let error = runner.run(*step).err();
+        interrupt.check()?;
+        let failed = error.is_some();
+        if let Some(error) = &error {
+            println!("==> {} failed: {error:#}", step.name());
+        }
+        outcomes.push(Outcome {
+            step: *step,
+            took: begun.elapsed(),
+            error,
+        });
+        if failed && !arguments.keep_going {
+            break;
+        }
+    }
+    print!("{}", table(&outcomes, started.elapsed()));
+    if let Some(summary) = runner.summary {
+        println!("{summary}");
+    }
+    let failed: Vec<&Outcome> = outcomes
+        .iter()
+        .filter(|outcome| outcome.error.is_some())
+        .collect();
+    if failed.is_empty() {
+        return Ok(ExitCode::SUCCESS);
+    }
+    let names: Vec<String> = failed.iter().map(|outcome| outcome.step.name()).collect();
+    let again: Vec<String> = names.iter().map(|name| format!("--only {name}")).collect();
+    bail!(
+        "failed: {} (again with: cargo xtask test {})",
+        names.join(", "),
+        again.join(" ")
+    )
+}
+
+struct Runner<'a> {
+    workspace: &'a Workspace,
+    tools: Tools,
+    /// nextest's closing line, repeated at the very end.
+    summary: Option<String>,
+}
+
+impl Runner<'_> {
+    fn run(&mut self, step: Step) -> Result<()> {
+        let workspace = self.workspace;
+        // `--locked` everywhere: a Cargo.lock that does not fit is an error, not a silent update.
+        match step {
+            Step::Fmt => process::run(workspace.cargo("fmt").args(["--all", "--check"])),
+            Step::Tidy => tidy::check(workspace),
+            // `buf breaking` has nothing to compare with before the first release; from then on it belongs here.
+            Step::Buf => process::run(workspace.tool(self.tools.program("buf")).arg("lint")),
+            // No `advisories`: that database is fetched from the network, and a test must give the same answer offline.
+            Step::Deny => process::run(workspace.tool(self.tools.program("cargo-deny")).args([
+                "--locked",
+                "--workspace",
+                "--all-features",
+                "check",
+                "--hide-inclusion-graph",
+                "bans",
+                "licenses",
+                "sources",
+            ])),
+            Step::Clippy => {
+                let arguments = ["--workspace", "--all-targets", "--locked", "--", "-D", "warnings"];
+                process::run(workspace.cargo("clippy").args(arguments))
+            }
+            Step::Doc => {
+                let arguments = ["--workspace", "--no-deps", "--locked"];
+                process::run(
+                    workspace
+                        .cargo("doc")
+                        .args(arguments)
+                        .env("RUSTDOCFLAGS", "-D warnings"),
+                )
+            }
+            Step::Fixtures => fixtures::run(workspace, &fixtures::Arguments::default()).map(|_| ()),
+            // Programs and tests in one go: the same features, so nothing is compiled twice, and the
+            // tests find each other's programs beside their own.
+            Step::Build => {
+                process::run(
+                    workspace
+                        .cargo("build")
+                        .args(["--workspace", "--bins", "--tests", "--locked"]),
+                )
+            }
+            Step::Doctest => {
+                process::run(
+                    workspace
+                        .cargo("test")
+                        .args(["--workspace", "--doc", "--locked", "--quiet"]),
+                )
+            }
+            Step::Nextest => {
+                let mut command = workspace.tool(self.tools.program("cargo-nextest"));
+                command.args(["nextest", "run", "--workspace", "--locked", "--profile", "ci"]);
+                command.env("RBEE_MODELS_DIR", &workspace.models.path);
+                if std::io::IsTerminal::is_terminal(&std::io::stderr()) {
+                    // It goes through a pipe of ours.
+                    command.args(["--color", "always"]);
+                }
+                process::run_watching_stderr(&mut command, |line| {
+                    if line.contains("Summary") && line.contains("run: ") {
+                        self.summary = Some(line.trim_end().to_owned());
+                    }
+                })
+            }
+        }
+    }
+}
+
+fn table(outcomes: &[Outcome], total: Duration) -> String {
+    let mut lines = vec![String::new()];
+    for Outcome { step, took, error } in outcomes {
+        let result = if error.is_some() { "FAILED" } else { "ok" };
+        lines.push(format!("{:<10} {result:<7} {:>8}", step.name(), humane(*took)));
+    }
+    lines.push(format!("{:<18} {:>8}\n", "total", humane(total)));
+    lines.join("\n")
+}
+
+/// `1m 05s`, `12.3s`.
+fn humane(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    if seconds < 60 {
+        format!("{:.1}s", duration.as_secs_f64())
+    } else {
+        format!("{}m {:02}s", seconds / 60, seconds % 60)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_tells_what_failed_and_how_long_it_took() {
+        let outcomes = [
+            Outcome {
+                step: Step::Fmt,
+                took: Duration::from_millis(1_250),
+                error: None,
+            },
+            Outcome {
+                step: Step::Nextest,
+                took: Duration::from_secs(65),
+                error: Some(anyhow::anyhow!("no")),
+            },
+        ];
+        let expected =
+            "\nfmt        ok          1.2s\nnextest    FAILED    1m 05s\ntotal                1m 06s\n";
+        assert_eq!(table(&outcomes, Duration::from_millis(66_250)), expected);
+    }
+
+    #[test]
+    fn the_tests_come_last_so_that_their_summary_closes_the_run() {
+        assert_eq!(Step::value_variants().last(), Some(&Step::Nextest));
+    }
+}
