@@ -369,7 +369,7 @@ fn a_vocabulary_with_random_damage_never_panics() {
     let files = ["qwen2", "mistral"]
         .map(|name| std::fs::read(models::fixture(&format!("llm/tiny/{name}/{name}-q8_0.gguf"))).unwrap());
     let read = Cell::new(0);
-    proptest!(ProptestConfig::with_cases(400), |(
+    proptest!(ProptestConfig::with_cases(2_000), |(
         file in 0..2_usize,
         damage in prop::collection::vec((0..24_000_usize, any::<u8>()), 1..12),
         text in any_text(),
@@ -390,6 +390,7 @@ fn a_vocabulary_with_random_damage_never_panics() {
         }
     });
     let read = read.get();
-    assert!(read > 20, "only {read} damaged files could be read");
+    // About one in sixteen can: 125 of these, give or take 11.
+    assert!(read > 40, "only {read} damaged files could be read");
     println!("{read} damaged files could be read");
 }
