@@ -83,6 +83,20 @@ reasons! {
     pub const NO_CHAT_TEMPLATE: &str = "NO_CHAT_TEMPLATE";
     /// A worker's device has too little memory for what was asked.
     pub const OUT_OF_MEMORY: &str = "OUT_OF_MEMORY";
+    /// The package can't be built for this platform.
+    pub const PACKAGE_ARCH_UNSUPPORTED: &str = "PACKAGE_ARCH_UNSUPPORTED";
+    /// A function of a package's PKGBUILD failed, or took too long.
+    pub const PACKAGE_BUILD_FAILED: &str = "PACKAGE_BUILD_FAILED";
+    /// A source is not what its PKGBUILD says it is.
+    pub const PACKAGE_CHECKSUM_MISMATCH: &str = "PACKAGE_CHECKSUM_MISMATCH";
+    /// A program or library that a build needs is missing.
+    pub const PACKAGE_DEPENDENCY_MISSING: &str = "PACKAGE_DEPENDENCY_MISSING";
+    /// A PKGBUILD, a package index or an archive is faulty, or asks for what is not allowed.
+    pub const PACKAGE_INVALID: &str = "PACKAGE_INVALID";
+    /// The package index has no such package.
+    pub const PACKAGE_NOT_FOUND: &str = "PACKAGE_NOT_FOUND";
+    /// The package index, or a source of a package, can't be fetched.
+    pub const PACKAGE_SOURCE_UNAVAILABLE: &str = "PACKAGE_SOURCE_UNAVAILABLE";
     /// All of a worker's slots are busy and its queue is full.
     pub const QUEUE_FULL: &str = "QUEUE_FULL";
     /// An entry changed since the client read it.
