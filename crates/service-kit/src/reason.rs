@@ -37,6 +37,8 @@ reasons! {
     pub const DISK_FULL: &str = "DISK_FULL";
     /// The store has a document that this version of rbee can't read at the entry's place.
     pub const DOCUMENT_SET_ASIDE: &str = "DOCUMENT_SET_ASIDE";
+    /// The creator of the model lets nobody download it.
+    pub const DOWNLOADS_DISABLED: &str = "DOWNLOADS_DISABLED";
     /// A worker's computation failed.
     pub const ENGINE_FAILED: &str = "ENGINE_FAILED";
     /// A file changed while it was being imported.
@@ -61,16 +63,30 @@ reasons! {
     pub const JOB_CONFLICT: &str = "JOB_CONFLICT";
     /// The provisioner has no such job.
     pub const JOB_NOT_FOUND: &str = "JOB_NOT_FOUND";
+    /// The vendor keeps the model's page, but not its files.
+    pub const MODEL_ARCHIVED: &str = "MODEL_ARCHIVED";
     /// A model's file is damaged: its header or its data make no sense.
     pub const MODEL_CORRUPT: &str = "MODEL_CORRUPT";
+    /// The model can be had by those who paid for it, until a date.
+    pub const MODEL_EARLY_ACCESS: &str = "MODEL_EARLY_ACCESS";
     /// The name belongs to a model with other content.
     pub const MODEL_EXISTS: &str = "MODEL_EXISTS";
     /// The store lacks files that the catalog lists for a model.
     pub const MODEL_FILES_MISSING: &str = "MODEL_FILES_MISSING";
+    /// There are several models where one was asked for; the message lists their ids.
+    pub const MODEL_FILE_AMBIGUOUS: &str = "MODEL_FILE_AMBIGUOUS";
+    /// The vendor's scan found something harmful in the file.
+    pub const MODEL_FLAGGED: &str = "MODEL_FLAGGED";
     /// A file is no model of a format that can be imported.
     pub const MODEL_FORMAT_UNSUPPORTED: &str = "MODEL_FORMAT_UNSUPPORTED";
+    /// The vendor gives the files to those only who agreed to the model's terms.
+    pub const MODEL_GATED: &str = "MODEL_GATED";
     /// The worker type can't serve this kind of model.
     pub const MODEL_INCOMPATIBLE: &str = "MODEL_INCOMPATIBLE";
+    /// The vendor has only some of the files that make up the model.
+    pub const MODEL_INCOMPLETE: &str = "MODEL_INCOMPLETE";
+    /// The vendor has no such repository, revision, version or file, or shows it to others only.
+    pub const MODEL_NOT_AT_VENDOR: &str = "MODEL_NOT_AT_VENDOR";
     /// The model is still being brought in, or bringing it in failed.
     pub const MODEL_NOT_AVAILABLE: &str = "MODEL_NOT_AVAILABLE";
     /// The catalog has no such model.
@@ -109,6 +125,18 @@ reasons! {
     pub const TOO_MANY_JOBS: &str = "TOO_MANY_JOBS";
     /// The call carries no token, or a wrong one.
     pub const UNAUTHENTICATED: &str = "UNAUTHENTICATED";
+    /// The vendor knows the token, and does not let its owner have the model.
+    pub const VENDOR_ACCESS_DENIED: &str = "VENDOR_ACCESS_DENIED";
+    /// A vendor's answer makes no sense or is not safe to act on.
+    pub const VENDOR_ANSWER_INVALID: &str = "VENDOR_ANSWER_INVALID";
+    /// The vendor gives the file to people with an account only.
+    pub const VENDOR_LOGIN_REQUIRED: &str = "VENDOR_LOGIN_REQUIRED";
+    /// The vendor wants to be asked less often.
+    pub const VENDOR_RATE_LIMITED: &str = "VENDOR_RATE_LIMITED";
+    /// The vendor does not know the token that rbee has for it.
+    pub const VENDOR_TOKEN_REJECTED: &str = "VENDOR_TOKEN_REJECTED";
+    /// The vendor can't be reached, or fails.
+    pub const VENDOR_UNAVAILABLE: &str = "VENDOR_UNAVAILABLE";
     /// A watching client reads too slowly.
     pub const WATCH_LAGGED: &str = "WATCH_LAGGED";
     /// A program is not the worker it is to be installed as.
