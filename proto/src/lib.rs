@@ -33,3 +33,26 @@ package!(events);
 
 /// The encoded `FileDescriptorSet` of all packages, for server reflection.
 pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/rbee.bin"));
+
+impl std::fmt::Debug for provisioner::v1::SetCredentialRequest {
+    /// Without the token.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SetCredentialRequest")
+            .field("vendor", &self.vendor())
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::provisioner::v1::SetCredentialRequest;
+
+    #[test]
+    fn a_token_is_not_printed() {
+        let request = SetCredentialRequest {
+            vendor: 1,
+            token: "hf_secret".into(),
+        };
+        assert_eq!(format!("{request:?}"), "SetCredentialRequest { vendor: Huggingface, .. }");
+    }
+}
