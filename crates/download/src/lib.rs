@@ -1,0 +1,7 @@
+//! Downloads files over HTTP so that what ends on disk is the right file, or a part that can be resumed,
+//! or nothing: never a wrong file.
+//!
+//! [`http`] is the client that everything uses which talks to a hub: it knows who may get a token, which
+//! addresses may be asked, and when to try again. This crate knows HTTP and files, and nothing of models.
+
+pub mod http;
