@@ -29,6 +29,7 @@ pub(super) async fn run(arguments: &SpawnArgs, cluster: &Cluster, session: &Sess
         device_id: arguments.device.clone(),
         request_id: uuid::Uuid::now_v7().to_string(),
         settings: arguments.settings().map(Settings::Llm),
+        force: false,
     };
     let doing = || format!("can't start a worker for {}", arguments.model);
 

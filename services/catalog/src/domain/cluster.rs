@@ -16,6 +16,33 @@ pub struct Device {
     pub memory_free_bytes: Option<u64>,
     /// Processor cores or multiprocessors, where known.
     pub core_count: Option<u32>,
+    /// The vendor's unique id of it; empty where there is none.
+    pub uuid: String,
+    /// Share of the last moments in which it was busy in percent, where measured.
+    pub utilization_percent: Option<u32>,
+    /// Degrees Celsius, where measured.
+    pub temperature_celsius: Option<u32>,
+    /// CUDA compute capability; empty for other kinds.
+    pub compute_capability: String,
+    /// Version of its driver; empty where not known.
+    pub driver_version: String,
+    /// Whether it was declared by the operator and not found.
+    pub declared: bool,
+    /// What workers have of it.
+    pub uses: Vec<DeviceUse>,
+    /// Memory that a new worker may count on in bytes, where known.
+    pub memory_available_bytes: Option<u64>,
+}
+
+/// What one worker has of a device's memory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeviceUse {
+    /// The worker's id, as the hive said it.
+    pub worker_id: WorkerId,
+    /// What is reserved for it in bytes.
+    pub reserved_bytes: u64,
+    /// How much of this it has taken in bytes, where measured.
+    pub taken_bytes: Option<u64>,
 }
 
 /// Whether a hive can be reached.
@@ -114,4 +141,17 @@ pub struct Worker {
     pub context_length: Option<u32>,
     /// Operating-system process id on its host, if a process runs.
     pub process_id: Option<u32>,
+    /// Its memory, where it was estimated.
+    pub memory: Option<WorkerMemory>,
+}
+
+/// A worker's memory: what was estimated and what it took, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WorkerMemory {
+    /// The most it may take.
+    pub estimated_bytes: u64,
+    /// What it has once the model is loaded.
+    pub estimated_loaded_bytes: u64,
+    /// What it really had then, where measured.
+    pub resident_bytes: Option<u64>,
 }

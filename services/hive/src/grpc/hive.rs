@@ -63,6 +63,13 @@ impl HiveService for HiveHandler {
         Ok(Response::new(wire::ListDevicesResponse { devices }))
     }
 
+    async fn check_spawn(
+        &self,
+        _: Request<wire::CheckSpawnRequest>,
+    ) -> Result<Response<wire::CheckSpawnResponse>, Status> {
+        Err(Status::unimplemented("estimates are on their way"))
+    }
+
     async fn spawn_worker(
         &self,
         request: Request<wire::SpawnWorkerRequest>,

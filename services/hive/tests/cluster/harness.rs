@@ -389,6 +389,7 @@ pub(crate) fn request(model_id: &str) -> SpawnWorkerRequest {
         device_id: "cpu:0".into(),
         request_id: String::new(),
         settings: None,
+        force: false,
     }
 }
 

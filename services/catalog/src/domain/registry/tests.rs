@@ -43,6 +43,14 @@ fn devices(count: u8) -> Vec<Device> {
             memory_total_bytes: Some(1 << 34),
             memory_free_bytes: None,
             core_count: None,
+            uuid: String::new(),
+            utilization_percent: None,
+            temperature_celsius: None,
+            compute_capability: String::new(),
+            driver_version: String::new(),
+            declared: false,
+            uses: Vec::new(),
+            memory_available_bytes: None,
         })
         .collect()
 }
@@ -72,6 +80,7 @@ fn worker(hive: u8, number: u8, state: WorkerState) -> Worker {
         load_fraction: None,
         context_length: None,
         process_id: None,
+        memory: None,
     }
 }
 

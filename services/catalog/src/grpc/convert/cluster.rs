@@ -10,7 +10,9 @@ use rbee_wire::{
 };
 
 use super::missing;
-use crate::domain::cluster::{Device, Hive, HiveFacts, HiveState, Worker, WorkerFailure, WorkerState};
+use crate::domain::cluster::{
+    Device, DeviceUse, Hive, HiveFacts, HiveState, Worker, WorkerFailure, WorkerMemory, WorkerState,
+};
 use crate::domain::limits::{self, InvalidField};
 use crate::domain::registry::{ClusterChange, ClusterStep};
 
@@ -59,6 +61,39 @@ pub(in crate::grpc) fn devices_from_wire(
                 memory_total_bytes: device.memory_total_bytes,
                 memory_free_bytes: device.memory_free_bytes,
                 core_count: device.core_count,
+                uuid: limits::text(&field("uuid"), device.uuid, limits::MAX_LABEL_BYTES)?,
+                utilization_percent: device.utilization_percent,
+                temperature_celsius: device.temperature_celsius,
+                compute_capability: limits::text(
+                    &field("compute_capability"),
+                    device.compute_capability,
+                    limits::MAX_LABEL_BYTES,
+                )?,
+                driver_version: limits::text(
+                    &field("driver_version"),
+                    device.driver_version,
+                    limits::MAX_LABEL_BYTES,
+                )?,
+                declared: device.declared,
+                uses: uses_from_wire(&field("uses"), device.uses)?,
+                memory_available_bytes: device.memory_available_bytes,
+            })
+        })
+        .collect()
+}
+
+fn uses_from_wire(field: &str, uses: Vec<wire::DeviceUse>) -> Result<Vec<DeviceUse>, InvalidField> {
+    limits::count(field, uses, limits::MAX_WORKERS)?
+        .into_iter()
+        .enumerate()
+        .map(|(index, device_use)| {
+            Ok(DeviceUse {
+                worker_id: device_use
+                    .worker_id
+                    .parse()
+                    .map_err(|error| InvalidField::new(format!("{field}[{index}].worker_id"), error))?,
+                reserved_bytes: device_use.reserved_bytes,
+                taken_bytes: device_use.taken_bytes,
             })
         })
         .collect()
@@ -114,6 +149,11 @@ pub(in crate::grpc) fn worker_from_wire(field: &str, worker: wire::Worker) -> Re
         load_fraction: worker.load_fraction,
         context_length: worker.context_length,
         process_id: worker.process_id,
+        memory: worker.memory.map(|memory| WorkerMemory {
+            estimated_bytes: memory.estimated_bytes,
+            estimated_loaded_bytes: memory.estimated_loaded_bytes,
+            resident_bytes: memory.resident_bytes,
+        }),
     })
 }
 
@@ -163,6 +203,22 @@ fn device_to_wire(device: Device) -> wire::Device {
         memory_total_bytes: device.memory_total_bytes,
         memory_free_bytes: device.memory_free_bytes,
         core_count: device.core_count,
+        uuid: device.uuid,
+        utilization_percent: device.utilization_percent,
+        temperature_celsius: device.temperature_celsius,
+        compute_capability: device.compute_capability,
+        driver_version: device.driver_version,
+        declared: device.declared,
+        uses: device
+            .uses
+            .into_iter()
+            .map(|device_use| wire::DeviceUse {
+                worker_id: device_use.worker_id.to_string(),
+                reserved_bytes: device_use.reserved_bytes,
+                taken_bytes: device_use.taken_bytes,
+            })
+            .collect(),
+        memory_available_bytes: device.memory_available_bytes,
     }
 }
 
@@ -195,6 +251,11 @@ pub(in crate::grpc) fn worker_to_wire(worker: Worker) -> wire::Worker {
         load_fraction: worker.load_fraction,
         context_length: worker.context_length,
         process_id: worker.process_id,
+        memory: worker.memory.map(|memory| wire::WorkerMemory {
+            estimated_bytes: memory.estimated_bytes,
+            estimated_loaded_bytes: memory.estimated_loaded_bytes,
+            resident_bytes: memory.resident_bytes,
+        }),
     }
 }
 
@@ -247,6 +308,11 @@ mod tests {
             load_fraction: Some(0.5),
             context_length: Some(4096),
             process_id: Some(77),
+            memory: Some(wire::WorkerMemory {
+                estimated_bytes: 3,
+                estimated_loaded_bytes: 2,
+                resident_bytes: Some(1),
+            }),
         }
     }
 
@@ -257,6 +323,37 @@ mod tests {
             worker_to_wire(worker_from_wire("worker", wire.clone()).unwrap()),
             wire
         );
+    }
+
+    #[test]
+    fn devices_cross_the_wire() {
+        let wire = vec![wire::Device {
+            id: "cuda:1".into(),
+            kind: wire::DeviceKind::Cuda.into(),
+            name: "NVIDIA RTX 4090".into(),
+            memory_total_bytes: Some(24 << 30),
+            memory_free_bytes: Some(20 << 30),
+            core_count: Some(128),
+            uuid: "GPU-5d2a".into(),
+            utilization_percent: Some(55),
+            temperature_celsius: Some(61),
+            compute_capability: "8.9".into(),
+            driver_version: "570.86".into(),
+            declared: true,
+            uses: vec![wire::DeviceUse {
+                worker_id: "worker-1".into(),
+                reserved_bytes: 7,
+                taken_bytes: Some(5),
+            }],
+            memory_available_bytes: Some(18 << 30),
+        }];
+        let read = devices_from_wire("hive.devices", wire.clone()).unwrap();
+        assert_eq!(read.into_iter().map(device_to_wire).collect::<Vec<_>>(), wire);
+
+        let mut broken = wire;
+        broken[0].uses[0].worker_id = "a b".into();
+        let field = devices_from_wire("hive.devices", broken).unwrap_err().field;
+        assert_eq!(field, "hive.devices[0].uses[0].worker_id");
     }
 
     #[test]

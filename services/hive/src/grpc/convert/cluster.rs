@@ -41,6 +41,7 @@ pub(crate) fn device_to_wire(device: &Device) -> wire::Device {
         memory_total_bytes: device.memory_total_bytes,
         memory_free_bytes: device.memory_free_bytes,
         core_count: device.core_count,
+        ..Default::default()
     }
 }
 
@@ -67,6 +68,7 @@ pub(crate) fn worker_to_wire(worker: &Worker, hive: &Identity) -> wire::Worker {
         load_fraction,
         context_length: worker.context_length,
         process_id: worker.process_id,
+        memory: None,
     }
 }
 

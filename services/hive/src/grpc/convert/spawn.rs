@@ -106,6 +106,7 @@ mod tests {
             device_id: "cpu:0".into(),
             request_id: "r".into(),
             settings: None,
+            force: false,
         }
     }
 
