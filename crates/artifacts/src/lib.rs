@@ -10,17 +10,20 @@
 //! - [`DeviceId`], [`Platform`]: what programs run on.
 //! - [`Artifact`] with [`document`]: what models and worker binaries have in common, and how their
 //!   descriptions lie on disk.
+//! - [`estimate`], [`placement`]: how much memory a worker will take, and where it goes.
 //! - [`gguf`], [`safetensors`]: file headers; [`detect`]: what a file or a folder is, by its headers.
 
 mod artifact;
 pub mod detect;
 mod device;
 pub mod document;
+pub mod estimate;
 pub mod gguf;
 mod ids;
 mod model;
 mod model_id;
 mod names;
+pub mod placement;
 mod relative_path;
 pub mod safetensors;
 mod sha256;

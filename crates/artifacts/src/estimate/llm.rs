@@ -1,0 +1,277 @@
+//! Language models in GGUF files.
+
+use super::{Estimate, Room, program_bytes};
+use crate::DeviceKind;
+use crate::gguf::{DecoderFacts, GgufError, GgufHeader};
+
+/// Slots of a worker that was not told how many.
+pub const DEFAULT_SLOT_COUNT: u32 = 4;
+
+/// Tokens of a prompt that the engine computes at once.
+const PREFILL_ROWS: u64 = 128;
+
+/// Positions that the KV cache grows by.
+const KV_BLOCK: u64 = 64;
+
+/// Bytes of a number in the KV cache: 16-bit floats.
+const KV_NUMBER_BYTES: u64 = 2;
+
+/// Contexts that are proposed are multiples of it.
+const CONTEXT_STEP: u32 = 256;
+
+/// The sizes that decide how much memory a decoder takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LlmShape {
+    /// Bytes of all tensors in the file.
+    pub tensor_bytes: u64,
+    /// Bytes of the header, which holds the vocabulary.
+    pub header_bytes: u64,
+    /// Layers.
+    pub layer_count: u32,
+    /// Width of the residual stream.
+    pub width: u32,
+    /// Query heads times the length of a head.
+    pub query_width: u32,
+    /// Key heads times the length of a key.
+    pub key_width: u32,
+    /// Value heads times the length of a value.
+    pub value_width: u32,
+    /// Width of the feed-forward part.
+    pub inner_width: u32,
+    /// Tokens in the vocabulary.
+    pub vocab_size: u32,
+    /// Context in tokens that the model was made for; workers take it unless told otherwise.
+    pub trained_context_length: u32,
+}
+
+/// How a language model will be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LlmUse {
+    /// Where it runs.
+    pub device: DeviceKind,
+    /// Context in tokens; `None` for what the model was made for.
+    pub context_length: Option<u32>,
+    /// Answers at the same time; `None` for [`DEFAULT_SLOT_COUNT`].
+    pub slot_count: Option<u32>,
+}
+
+impl LlmShape {
+    /// Reads the sizes from a header.
+    ///
+    /// # Errors
+    /// When the header does not describe a decoder; names the field.
+    pub fn read(header: &GgufHeader) -> Result<Self, GgufError> {
+        let facts = DecoderFacts::read(header)?;
+        let tensors = header.tensors.iter().map(|tensor| tensor.size_bytes);
+        Ok(Self {
+            tensor_bytes: tensors.fold(0, u64::saturating_add),
+            header_bytes: header.data_offset_bytes,
+            layer_count: facts.block_count,
+            width: facts.embedding_length,
+            // Heads are at most 2^12 and their lengths 2^13: no product leaves 32 bits.
+            query_width: facts.head_count * facts.head_dim,
+            key_width: facts.head_count_kv * facts.head_dim,
+            value_width: facts.head_count_kv * facts.value_head_dim,
+            inner_width: facts.feed_forward_length,
+            vocab_size: facts.vocab_size,
+            trained_context_length: facts.context_length,
+        })
+    }
+
+    /// What a worker takes with this model.
+    ///
+    /// - Weights: the tensors as they are in the file. On a processor they stay in the mapped file.
+    /// - KV cache: for each layer keys and values of the context, rounded up to blocks of 64 positions,
+    ///   in every slot, as 16-bit floats. Layers with a window keep all positions too.
+    /// - Activations: 32-bit floats for 128 rows of a prompt (or one row for each slot, if those are more):
+    ///   the stream, its norm and the layer's output; queries, keys, values and what attention gives; both
+    ///   halves of the feed-forward part; the largest input once more, rounded to 8 bits with scales.
+    ///   And for each slot the logits twice, and once more 16 bytes a token for the choice.
+    /// - Overhead: the program, and twice the header's size for the vocabulary and its tables.
+    #[must_use]
+    pub fn estimate(&self, llm_use: &LlmUse) -> Estimate {
+        let context_length = llm_use.context_length.unwrap_or(self.trained_context_length);
+        let slot_count = llm_use.slot_count.unwrap_or(DEFAULT_SLOT_COUNT).max(1);
+        Estimate {
+            weights_bytes: self.tensor_bytes,
+            mapped_bytes: match llm_use.device {
+                DeviceKind::Cpu => self.tensor_bytes,
+                DeviceKind::Cuda | DeviceKind::Metal => 0,
+            },
+            kv_cache_bytes: self
+                .kv_bytes_per_slot(context_length)
+                .saturating_mul(slot_count.into()),
+            activations_bytes: self.activations_bytes(slot_count),
+            overhead_bytes: program_bytes(llm_use.device).saturating_add(self.header_bytes.saturating_mul(2)),
+            room: Room::Text {
+                context_length,
+                slot_count,
+            },
+        }
+    }
+
+    /// The longest context whose estimate is at most `budget_bytes`, with the slots of `llm_use`: a multiple
+    /// of 256, or the model's own where that fits. `None` if not even 256 tokens fit.
+    #[must_use]
+    pub fn longest_context(&self, llm_use: &LlmUse, budget_bytes: u64) -> Option<u32> {
+        let fits = |context_length: u32| {
+            let llm_use = LlmUse {
+                context_length: Some(context_length),
+                ..*llm_use
+            };
+            self.estimate(&llm_use).total_bytes() <= budget_bytes
+        };
+        if fits(self.trained_context_length) {
+            return Some(self.trained_context_length);
+        }
+        // The estimate grows with the context, so the largest that fits can be searched for by halves.
+        let (mut fitting, mut too_many) = (0, self.trained_context_length.div_ceil(CONTEXT_STEP));
+        while fitting + 1 < too_many {
+            let middle = fitting + (too_many - fitting) / 2;
+            if fits(middle * CONTEXT_STEP) {
+                fitting = middle;
+            } else {
+                too_many = middle;
+            }
+        }
+        (fitting > 0).then_some(fitting * CONTEXT_STEP)
+    }
+
+    fn kv_bytes_per_slot(&self, context_length: u32) -> u64 {
+        let positions = u64::from(context_length).next_multiple_of(KV_BLOCK);
+        let numbers = u64::from(self.layer_count) * (u64::from(self.key_width) + u64::from(self.value_width));
+        positions.saturating_mul(numbers.saturating_mul(KV_NUMBER_BYTES))
+    }
+
+    fn activations_bytes(&self, slot_count: u32) -> u64 {
+        let [width, query, key, value, inner, vocab, slots] = [
+            self.width,
+            self.query_width,
+            self.key_width,
+            self.value_width,
+            self.inner_width,
+            self.vocab_size,
+            slot_count,
+        ]
+        .map(u64::from);
+        let rows = PREFILL_ROWS.max(slots);
+        let floats = 3 * width + 2 * query + key + value + 2 * inner;
+        let largest_input = width.max(query).max(inner);
+        // 8 bits for each number, and for each 32 of them a scale, a sum and two half sums of 4 bytes.
+        let rounded = largest_input + largest_input / 2;
+        let of_rows = rows.saturating_mul(4 * floats + rounded);
+        of_rows.saturating_add(vocab * (8 * slots + 16))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Qwen2.5 0.5B as its file has it.
+    fn qwen() -> LlmShape {
+        LlmShape {
+            tensor_bytes: 485_452_288,
+            header_bytes: 5_947_776,
+            layer_count: 24,
+            width: 896,
+            query_width: 896,
+            key_width: 128,
+            value_width: 128,
+            inner_width: 4864,
+            vocab_size: 151_936,
+            trained_context_length: 32_768,
+        }
+    }
+
+    fn on(device: DeviceKind, context_length: u32, slot_count: u32) -> LlmUse {
+        LlmUse {
+            device,
+            context_length: Some(context_length),
+            slot_count: Some(slot_count),
+        }
+    }
+
+    #[test]
+    fn the_parts_are_what_can_be_counted_by_hand() {
+        let estimate = qwen().estimate(&on(DeviceKind::Cpu, 1024, 2));
+        // 24 layers, 2 heads of 64, keys and values, 2 bytes: 12 KiB a token.
+        assert_eq!(estimate.kv_cache_bytes, 2 * 1024 * 12 * 1024);
+        assert_eq!(estimate.weights_bytes, 485_452_288);
+        assert_eq!(estimate.mapped_bytes, estimate.weights_bytes);
+        assert_eq!(
+            estimate.total_bytes(),
+            estimate.loaded_bytes() + estimate.kv_cache_bytes + estimate.activations_bytes
+        );
+        assert_eq!(
+            qwen().estimate(&on(DeviceKind::Cuda, 1024, 2)).mapped_bytes,
+            0,
+            "a GPU has a copy"
+        );
+        let whole = LlmUse {
+            device: DeviceKind::Cpu,
+            context_length: None,
+            slot_count: None,
+        };
+        assert_eq!(
+            qwen().estimate(&whole).room,
+            Room::Text {
+                context_length: 32_768,
+                slot_count: 4
+            }
+        );
+    }
+
+    prop_compose! {
+        // Large, and yet such that no sum reaches the end of 64 bits, where one more makes no difference.
+        fn any_shape()(
+            tensor_bytes in 0..1_u64 << 42,
+            header_bytes in 0..64_u64 << 20,
+            layer_count in 1..128_u32,
+            width in 1..1_u32 << 18,
+            (query_width, key_width, value_width) in (1..1_u32 << 16, 1..1_u32 << 16, 1..1_u32 << 16),
+            inner_width in 1..1_u32 << 20,
+            vocab_size in 1..1_u32 << 24,
+            trained_context_length in 1..1_u32 << 24,
+        ) -> LlmShape {
+            LlmShape {
+                tensor_bytes, header_bytes, layer_count, width, query_width, key_width, value_width,
+                inner_width, vocab_size, trained_context_length,
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn more_room_never_takes_less(shape in any_shape(), context in 1..1_u32 << 24, slots in 1..1024_u32) {
+            let estimate = shape.estimate(&on(DeviceKind::Cpu, context, slots));
+            let longer = shape.estimate(&on(DeviceKind::Cpu, context + 64, slots));
+            let wider = shape.estimate(&on(DeviceKind::Cpu, context, slots + 1));
+            prop_assert!(longer.kv_cache_bytes > estimate.kv_cache_bytes);
+            prop_assert!(longer.total_bytes() > estimate.total_bytes());
+            prop_assert!(wider.total_bytes() > estimate.total_bytes());
+            prop_assert!(estimate.mapped_bytes <= estimate.weights_bytes);
+            prop_assert!(estimate.loaded_bytes() < estimate.total_bytes());
+        }
+
+        #[test]
+        fn the_longest_context_fits_and_the_next_does_not(
+            shape in any_shape(),
+            budget_bytes in 0..1_u64 << 44,
+            slots in 1..1024_u32,
+        ) {
+            let total = |context| shape.estimate(&on(DeviceKind::Cpu, context, slots)).total_bytes();
+            match shape.longest_context(&on(DeviceKind::Cpu, 1, slots), budget_bytes) {
+                Some(longest) => {
+                    prop_assert!(total(longest) <= budget_bytes);
+                    prop_assert!(longest <= shape.trained_context_length);
+                    let next = longest.saturating_add(CONTEXT_STEP).min(shape.trained_context_length);
+                    prop_assert!(longest == shape.trained_context_length || total(next) > budget_bytes);
+                }
+                None => prop_assert!(total(CONTEXT_STEP.min(shape.trained_context_length)) > budget_bytes),
+            }
+        }
+    }
+}
