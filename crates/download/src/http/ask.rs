@@ -16,6 +16,8 @@ pub struct Ask {
     pub(super) reach: Option<Reach>,
     /// Whether the chain began at an origin that the operator configured.
     pub(super) trusted: bool,
+    /// Whether a redirect led here from another origin.
+    pub(super) redirected: bool,
 }
 
 impl Ask {
@@ -27,6 +29,7 @@ impl Ask {
             token: None,
             reach: None,
             trusted: false,
+            redirected: false,
         }
     }
 
@@ -41,6 +44,11 @@ impl Ask {
     #[must_use]
     pub fn url(&self) -> &Url {
         &self.url
+    }
+
+    /// Whether the host was found on loopback or a private network.
+    pub(crate) fn is_on_own_network(&self) -> bool {
+        matches!(self.reach, Some(Reach::Class(_)))
     }
 
     /// The token, if this URL may have it.

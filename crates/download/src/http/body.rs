@@ -35,7 +35,7 @@ impl Opened {
     }
 
     /// The body's beginning, and whether that is all.
-    pub(super) async fn start(&mut self, limit_bytes: u64) -> Result<(Vec<u8>, bool), HttpError> {
+    pub(crate) async fn start(&mut self, limit_bytes: u64) -> Result<(Vec<u8>, bool), HttpError> {
         self.refuse_encoding()?;
         let mut body = Vec::new();
         while let Some(chunk) = self.chunk().await? {

@@ -414,6 +414,7 @@ async fn refusal(mut opened: Opened) -> HttpError {
         status: opened.response.status(),
         wait: asked_wait(&headers, SystemTime::now()),
         token_sent: opened.ask.token_here().is_some(),
+        redirected: opened.ask.redirected,
         headers,
         excerpt,
         json,

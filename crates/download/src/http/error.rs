@@ -138,6 +138,8 @@ pub struct Refusal {
     pub wait: Option<Duration>,
     /// Whether a token went along.
     pub token_sent: bool,
+    /// Whether another origin redirected here: then it may be a signed address that is no longer good.
+    pub redirected: bool,
 }
 
 impl std::fmt::Display for Refusal {

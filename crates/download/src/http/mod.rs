@@ -16,6 +16,7 @@ mod wait;
 
 pub use address::AddressClass;
 pub use ask::Ask;
+pub(crate) use body::content_type;
 pub(crate) use client::Opened;
 pub use client::{Answer, HttpClient, Prefix, Probe};
 pub use config::{HttpConfig, HttpSetupError};

@@ -45,9 +45,11 @@ pub(super) fn next(ask: &Ask, location: &str) -> Result<Ask, HttpError> {
     }
     url.set_fragment(None);
     let token = ask.token_here().filter(|token| token.origin == origin).cloned();
+    let redirected = ask.redirected || Origin::of(&ask.url).as_ref() != Some(&origin);
     Ok(Ask {
         url,
         token,
+        redirected,
         ..ask.clone()
     })
 }

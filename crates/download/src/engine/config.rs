@@ -1,0 +1,67 @@
+//! How downloads go about it.
+
+use std::fmt;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::http::RetryPolicy;
+
+/// What holds for every download.
+#[derive(Debug, Clone)]
+pub struct DownloadConfig {
+    /// Larger files are refused before anything is written, in bytes.
+    pub max_size_bytes: u64,
+    /// Connections for one large file. They help against limits per connection, which far hosts have.
+    pub connections: usize,
+    /// The same for hosts on loopback and private networks, where one is as fast and costs less.
+    pub connections_on_own_network: usize,
+    /// From this size on a file is large, in bytes.
+    pub parallel_above_bytes: u64,
+    /// What one request of several asks for, in bytes.
+    pub chunk_bytes: u64,
+    /// When to try again. Failures count anew after each that brought some of the file.
+    pub retry: RetryPolicy,
+    /// How often the resume state is brought up to date: what a crash can cost.
+    pub flush_every: Duration,
+    /// What is left free on the disk, in bytes.
+    pub keep_free_bytes: u64,
+}
+
+impl Default for DownloadConfig {
+    fn default() -> Self {
+        Self {
+            max_size_bytes: 2 << 40,
+            connections: 4,
+            connections_on_own_network: 1,
+            parallel_above_bytes: 64 << 20,
+            chunk_bytes: 32 << 20,
+            retry: RetryPolicy::default(),
+            flush_every: Duration::from_secs(2),
+            keep_free_bytes: 64 << 20,
+        }
+    }
+}
+
+/// Tells how many bytes can still be written below a folder; `None` where that cannot be known. Called on a
+/// thread that may block.
+#[derive(Clone)]
+pub struct AvailableBytes(Arc<dyn Fn(&Path) -> io::Result<Option<u64>> + Send + Sync>);
+
+impl AvailableBytes {
+    /// By this function.
+    pub fn by(function: impl Fn(&Path) -> io::Result<Option<u64>> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(function))
+    }
+
+    pub(super) fn of(&self, folder: &Path) -> io::Result<Option<u64>> {
+        (self.0)(folder)
+    }
+}
+
+impl fmt::Debug for AvailableBytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("AvailableBytes")
+    }
+}
