@@ -42,6 +42,12 @@ impl DeviceId {
         index: 0,
     };
 
+    /// The device of a kind with this number.
+    #[must_use]
+    pub fn new(kind: DeviceKind, index: u32) -> Self {
+        Self { kind, index }
+    }
+
     /// The hardware behind it.
     #[must_use]
     pub fn kind(self) -> DeviceKind {

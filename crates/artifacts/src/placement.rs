@@ -10,7 +10,7 @@
 //! Files come before free memory: free memory is hardly ever equal, so that files would never count if it came
 //! first, and a fetch of gigabytes costs more than a somewhat fuller device.
 
-use std::cmp::Reverse;
+use std::cmp::{Ordering, Reverse};
 
 use crate::DeviceId;
 
@@ -57,9 +57,10 @@ impl Candidate {
     }
 }
 
-/// Puts the best first.
-pub fn sort(candidates: &mut [Candidate]) {
-    candidates.sort_by(|a, b| a.rank().cmp(&b.rank()));
+/// Which of two is better: the better one is less.
+#[must_use]
+pub fn compare(one: &Candidate, other: &Candidate) -> Ordering {
+    one.rank().cmp(&other.rank())
 }
 
 #[cfg(test)]
@@ -92,7 +93,7 @@ mod tests {
         fn the_first_is_at_least_as_good_as_every_other(
             mut candidates in prop::collection::vec(any_candidate(), 1..12),
         ) {
-            sort(&mut candidates);
+            candidates.sort_by(compare);
             let best = &candidates[0];
             let grade = |fits| match fits { Some(true) => 0, None => 1, Some(false) => 2 };
             for other in &candidates {
@@ -119,8 +120,8 @@ mod tests {
                 .prop_flat_map(|candidates| (Just(candidates.clone()), Just(candidates).prop_shuffle())),
         ) {
             let (mut one, mut other) = candidates;
-            sort(&mut one);
-            sort(&mut other);
+            one.sort_by(compare);
+            other.sort_by(compare);
             prop_assert_eq!(one, other);
         }
     }
@@ -140,7 +141,7 @@ mod tests {
             candidate("roomy", Some(90), false),
             candidate("has-files", Some(20), true),
         ];
-        sort(&mut candidates);
+        candidates.sort_by(compare);
         let hosts: Vec<_> = candidates.iter().map(|candidate| &*candidate.host).collect();
         assert_eq!(hosts, ["has-files", "roomy", "silent", "full"]);
     }

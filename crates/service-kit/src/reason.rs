@@ -53,6 +53,8 @@ reasons! {
     pub const HIVE_NOT_REGISTERED: &str = "HIVE_NOT_REGISTERED";
     /// The client may not import this path.
     pub const IMPORT_NOT_ALLOWED: &str = "IMPORT_NOT_ALLOWED";
+    /// A worker would not fit into a device's memory.
+    pub const INSUFFICIENT_MEMORY: &str = "INSUFFICIENT_MEMORY";
     /// A failure that is the project's own fault.
     pub const INTERNAL: &str = "INTERNAL";
     /// A field of a request is missing, malformed or out of range.

@@ -12,8 +12,9 @@ use rbee_service_kit::{RemoteFault, reason};
 use rbee_wire::InvalidField;
 use tonic::{Code, Request, Response, Status};
 
-use crate::domain::{Device, Worker};
+use crate::domain::Worker;
 use crate::grpc::convert::{self, Identity};
+use crate::host::View;
 
 /// Most worker binaries that are looked at; the catalog gives no more in one page.
 const BINARIES: u32 = 1000;
@@ -134,11 +135,11 @@ impl Catalog {
     pub(crate) async fn register_hive(
         &self,
         hive: &Identity,
-        devices: &[Device],
+        view: &View,
         workers: impl IntoIterator<Item = &Worker>,
     ) -> Result<Duration, CatalogError> {
         let request = self.request(wire::RegisterHiveRequest {
-            hive: Some(convert::hive_to_wire(hive, devices)),
+            hive: Some(convert::hive_to_wire(hive, view)),
             workers: workers
                 .into_iter()
                 .map(|worker| convert::worker_to_wire(worker, hive))
@@ -151,14 +152,10 @@ impl Catalog {
     ///
     /// # Errors
     /// `HIVE_NOT_REGISTERED` if the catalog doesn't know the hive; else if it does not answer.
-    pub(crate) async fn heartbeat(
-        &self,
-        hive_id: &HiveId,
-        devices: &[Device],
-    ) -> Result<Duration, CatalogError> {
+    pub(crate) async fn heartbeat(&self, hive_id: &HiveId, view: &View) -> Result<Duration, CatalogError> {
         let request = self.request(wire::HiveHeartbeatRequest {
             hive_id: hive_id.to_string(),
-            devices: devices.iter().map(convert::device_to_wire).collect(),
+            devices: convert::devices_to_wire(view),
         });
         lease(self.answer(self.registry().hive_heartbeat(request)).await?.lease)
     }

@@ -23,6 +23,10 @@ pub struct HiveConfig {
     /// Where the store is: a `file://` URL or a path. `<data folder>/store` unless configured.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub store: Option<String>,
+    /// Devices to hide or to declare: `-cuda:1; +cuda:0,memory=24GiB,name=RTX 4090`. See
+    /// [`Declarations`](crate::devices::Declarations).
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub devices: String,
     /// How long a call to the catalog may take.
     #[serde(with = "duration")]
     pub catalog_timeout: Duration,
@@ -36,6 +40,7 @@ impl Default for HiveConfig {
             name: None,
             folder: None,
             store: None,
+            devices: String::new(),
             catalog_timeout: Duration::from_secs(5),
             worker: WorkerConfig::default(),
         }

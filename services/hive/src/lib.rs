@@ -34,6 +34,7 @@ pub mod devices;
 pub mod domain;
 mod folders;
 mod grpc;
+mod host;
 pub mod process;
 mod proxy;
 mod registrar;

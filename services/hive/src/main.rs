@@ -51,6 +51,10 @@ struct HiveOverrides {
     #[arg(long, env = "RBEE_HIVE_FOLDER", value_name = "FOLDER")]
     #[serde(skip_serializing_if = "Option::is_none")]
     folder: Option<PathBuf>,
+    /// Devices to hide or to declare, for tests: `-cuda:1; +cuda:0,memory=24GiB,name=RTX 4090`.
+    #[arg(long, env = "RBEE_DEVICES", value_name = "RULES")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    devices: Option<String>,
     /// Where the store is: a path or a file:// URL.
     #[arg(long, env = "RBEE_STORE", value_name = "STORE")]
     #[serde(skip_serializing_if = "Option::is_none")]

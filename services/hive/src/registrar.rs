@@ -13,9 +13,9 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::catalog::{Catalog, CatalogError};
-use crate::devices;
 use crate::domain::{Backoff, Worker};
 use crate::grpc::convert::Identity;
+use crate::host::Host;
 use crate::worker::Workers;
 
 /// First and longest wait before the catalog is tried again.
@@ -58,6 +58,7 @@ pub(crate) struct Registrar {
     catalog: Catalog,
     identity: Identity,
     workers: Workers,
+    host: Host,
     /// What the catalog knows, as far as it answered; `None` while the hive is not registered.
     known: Option<HashMap<WorkerId, Worker>>,
     told: watch::Sender<Option<BTreeSet<WorkerId>>>,
@@ -69,12 +70,13 @@ pub(crate) struct Registrar {
 impl Registrar {
     /// A registrar that has told nothing yet.
     #[must_use]
-    pub(crate) fn new(catalog: Catalog, identity: Identity, workers: Workers) -> (Self, Told) {
+    pub(crate) fn new(catalog: Catalog, identity: Identity, workers: Workers, host: Host) -> (Self, Told) {
         let (told, receiver) = watch::channel(None);
         let registrar = Self {
             catalog,
             identity,
             workers,
+            host,
             known: None,
             told,
             backoff: Backoff::new(FIRST_WAIT, LONGEST_WAIT),
@@ -111,10 +113,10 @@ impl Registrar {
     async fn converge(&mut self) -> Result<(), CatalogError> {
         let wanted = self.wanted();
         if self.known.is_none() {
-            let devices = devices::current().await;
+            let view = self.host.view().await;
             let lease = self
                 .catalog
-                .register_hive(&self.identity, &devices, wanted.values())
+                .register_hive(&self.identity, &view, wanted.values())
                 .await?;
             self.heartbeat_due = Instant::now() + lease / HEARTBEATS;
             self.set_known(wanted);
@@ -134,8 +136,8 @@ impl Registrar {
 
     async fn tell(&mut self, wanted: &HashMap<WorkerId, Worker>) -> Result<(), CatalogError> {
         if Instant::now() >= self.heartbeat_due {
-            let devices = devices::current().await;
-            let lease = self.catalog.heartbeat(&self.identity.id, &devices).await?;
+            let view = self.host.view().await;
+            let lease = self.catalog.heartbeat(&self.identity.id, &view).await?;
             self.heartbeat_due = Instant::now() + lease / HEARTBEATS;
         }
         let mut known = self.known.clone().unwrap_or_default();

@@ -13,9 +13,11 @@ use sysinfo::System;
 
 use crate::catalog::Catalog;
 use crate::config::HiveConfig;
+use crate::devices::{DeclarationsError, Devices};
 use crate::folders::{Folders, FoldersError};
 use crate::grpc::HiveHandler;
 use crate::grpc::convert::Identity;
+use crate::host::Host;
 use crate::process::Launcher;
 use crate::proxy::Proxy;
 use crate::registrar::{Registrar, Told};
@@ -37,6 +39,9 @@ pub enum StartError {
     /// The hive's folder can't be used.
     #[error(transparent)]
     Folders(#[from] FoldersError),
+    /// What is said of devices can't be understood.
+    #[error(transparent)]
+    Devices(#[from] DeclarationsError),
     /// The store can't be opened.
     #[error("cannot open the store")]
     Store(#[from] StoreError),
@@ -72,6 +77,7 @@ impl Hive {
         lifecycle: &Lifecycle,
     ) -> Result<Self, StartError> {
         let folder = config.folder.as_deref().ok_or(StartError::NoFolder)?;
+        let devices = Devices::of_this_host(config.devices.parse()?);
         let store = Store::open(config.store.as_deref().ok_or(StartError::NoStore)?).await?;
         let folders = Folders::open(folder)?;
         let identity = Identity {
@@ -81,7 +87,9 @@ impl Hive {
         };
         let catalog = Catalog::new(catalog.connect_lazy()?, config.catalog_timeout);
         let workers = Workers::default();
-        let (registrar, told) = Registrar::new(catalog.clone(), identity.clone(), workers.clone());
+        let host = Host::new(devices, workers.clone());
+        let (registrar, told) =
+            Registrar::new(catalog.clone(), identity.clone(), workers.clone(), host.clone());
         lifecycle.spawn(registrar.run(lifecycle.token(), config.worker.stop_grace + LEAVING_SLACK));
         let spawner = Spawner::new(Parts {
             catalog,
@@ -90,6 +98,7 @@ impl Hive {
             folders,
             launcher: Launcher::start().map_err(StartError::Launcher)?,
             workers: workers.clone(),
+            host: host.clone(),
             told: told.clone(),
             config: config.worker,
             lifecycle: lifecycle.clone(),
@@ -98,6 +107,7 @@ impl Hive {
             identity: Arc::new(identity),
             spawner,
             workers,
+            host,
             shutdown: lifecycle.token(),
         };
         Ok(Self { handler, told })

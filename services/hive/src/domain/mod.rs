@@ -1,11 +1,15 @@
 //! What the hive knows and decides, as plain data and plain functions.
 
 mod backoff;
-mod device;
+pub mod device;
 mod exit;
 mod failure;
+pub mod fit_words;
 mod life;
 mod lines;
+pub mod memory;
+mod needs;
+pub mod placing;
 pub mod plan;
 mod refusal;
 pub mod report;
@@ -20,6 +24,8 @@ pub use exit::Exit;
 pub use failure::Failure;
 pub use life::{Command, Event, Life, State};
 pub use lines::LineSplitter;
+pub use memory::{Fit, ProcessMemory, Reservation, WorkerMemory};
+pub use needs::Needs;
 pub use refusal::Refusal;
 pub use report::Report;
 pub use ring::LineRing;

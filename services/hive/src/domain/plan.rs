@@ -9,7 +9,7 @@ use rbee_artifacts::{
     WorkerType,
 };
 
-use super::{Device, Refusal, SpawnRequest};
+use super::{Refusal, SpawnRequest};
 
 /// Step 1: the model can be used.
 ///
@@ -71,24 +71,6 @@ pub fn choose_binary<'a>(
         })
 }
 
-/// Step 4: the device is there, and the worker type runs on it.
-///
-/// # Errors
-/// If not.
-pub fn check_device(devices: &[Device], device_id: DeviceId, worker_type: WorkerType) -> Result<(), Refusal> {
-    if !devices.iter().any(|device| device.id == device_id) {
-        let available = devices.iter().map(|device| device.id).collect();
-        return Err(Refusal::DeviceNotFound { device_id, available });
-    }
-    if !worker_type.runs_on(device_id) {
-        return Err(Refusal::DeviceIncompatible {
-            device_id,
-            worker_type,
-        });
-    }
-    Ok(())
-}
-
 /// Step 4: all files are there.
 ///
 /// # Errors
@@ -111,13 +93,19 @@ pub fn check_files(model: &ModelEntry, missing: &[&ModelFile]) -> Result<(), Ref
 
 /// Step 4: the worker's command line. Its token is not on it: other users can read command lines.
 #[must_use]
-pub fn arguments(request: &SpawnRequest, worker_id: &WorkerId, model: &Path, socket: &Path) -> Vec<OsString> {
+pub fn arguments(
+    request: &SpawnRequest,
+    device_id: DeviceId,
+    worker_id: &WorkerId,
+    model: &Path,
+    socket: &Path,
+) -> Vec<OsString> {
     let mut arguments: Vec<OsString> = Vec::new();
     let mut add = |name: &str, value: OsString| arguments.extend([OsString::from(name), value]);
     add("--worker-id", worker_id.as_str().into());
     add("--model-id", request.model_id.as_str().into());
     add("--model", model.into());
-    add("--device", request.device_id.to_string().into());
+    add("--device", device_id.to_string().into());
     add("--socket", socket.into());
     if request.worker_type.model_type_category() == ModelCategory::Llm {
         for (name, value) in [
@@ -217,16 +205,6 @@ mod tests {
         }
     }
 
-    fn cpu() -> Device {
-        Device {
-            id: DeviceId::CPU,
-            name: "processor".into(),
-            memory_total_bytes: None,
-            memory_free_bytes: None,
-            core_count: None,
-        }
-    }
-
     #[test]
     fn only_an_available_model_will_do() {
         let mut model = model();
@@ -291,21 +269,6 @@ mod tests {
     }
 
     #[test]
-    fn the_device_must_be_there_and_fit() {
-        let devices = [cpu()];
-        let cuda = "cuda:0".parse().unwrap();
-        assert_eq!(check_device(&devices, DeviceId::CPU, WorkerType::CpuLlm), Ok(()));
-        assert!(matches!(
-            check_device(&devices, cuda, WorkerType::CudaLlm),
-            Err(Refusal::DeviceNotFound { .. })
-        ));
-        assert!(matches!(
-            check_device(&devices, DeviceId::CPU, WorkerType::CudaLlm),
-            Err(Refusal::DeviceIncompatible { .. })
-        ));
-    }
-
-    #[test]
     fn missing_files_are_named() {
         let mut model = model();
         assert_eq!(check_files(&model, &[]), Ok(()));
@@ -325,15 +288,22 @@ mod tests {
         let request = SpawnRequest {
             model_id: ModelId::local("qwen").unwrap(),
             worker_type: WorkerType::CpuLlm,
-            device_id: DeviceId::CPU,
+            device_id: None,
             llm: LlmSettings {
                 context_length: Some(2048),
                 thread_count: Some(2),
                 ..LlmSettings::default()
             },
+            force: false,
         };
         let id: WorkerId = "qwen-1".parse().unwrap();
-        let words = arguments(&request, &id, Path::new("/w/model/qwen.gguf"), Path::new("/w/s"));
+        let words = arguments(
+            &request,
+            DeviceId::CPU,
+            &id,
+            Path::new("/w/model/qwen.gguf"),
+            Path::new("/w/s"),
+        );
         assert_eq!(
             words.join(std::ffi::OsStr::new(" ")),
             "--worker-id qwen-1 --model-id local:qwen --model /w/model/qwen.gguf --device cpu:0 --socket /w/s \

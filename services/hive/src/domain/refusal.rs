@@ -3,6 +3,8 @@
 use rbee_artifacts::{DeviceId, ModelId, Platform, WorkerType};
 use rbee_service_kit::reason;
 
+use super::{Fit, fit_words};
+
 /// Why a spawn is refused before anything is started. Each says what a person can do about it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
@@ -68,6 +70,26 @@ pub enum Refusal {
         /// What there is.
         available: Vec<DeviceId>,
     },
+    /// The host has no device for the worker type.
+    #[error(
+        "this hive has no {} device for a {worker_type} worker; it has {}",
+        worker_type.device_kind(),
+        list(.available)
+    )]
+    NoDevice {
+        /// What was asked for.
+        worker_type: WorkerType,
+        /// What there is.
+        available: Vec<DeviceId>,
+    },
+    /// It does not fit into what devices have.
+    #[error("{model_id} {}; `--force` starts it all the same", shortage(.fits))]
+    InsufficientMemory {
+        /// The model.
+        model_id: ModelId,
+        /// How it would fit on each device that it may go to, best first; at least one.
+        fits: Vec<Fit>,
+    },
     /// The worker type runs on another kind of device.
     #[error("a {worker_type} worker runs on a {} device, and {device_id} is none", worker_type.device_kind())]
     DeviceIncompatible {
@@ -95,11 +117,17 @@ impl Refusal {
             Self::ModelIncomplete { .. } | Self::ModelFailed { .. } => reason::MODEL_NOT_AVAILABLE,
             Self::ModelIncompatible { .. } => reason::MODEL_INCOMPATIBLE,
             Self::BinaryNotFound { .. } => reason::WORKER_BINARY_NOT_FOUND,
-            Self::DeviceNotFound { .. } => reason::DEVICE_NOT_FOUND,
+            Self::DeviceNotFound { .. } | Self::NoDevice { .. } => reason::DEVICE_NOT_FOUND,
+            Self::InsufficientMemory { .. } => reason::INSUFFICIENT_MEMORY,
             Self::DeviceIncompatible { .. } => reason::DEVICE_INCOMPATIBLE,
             Self::FilesMissing { .. } => reason::MODEL_FILES_MISSING,
         }
     }
+}
+
+fn shortage(fits: &[Fit]) -> String {
+    let sentences: Vec<_> = fits.iter().map(fit_words::sentence).collect();
+    sentences.join("; it ")
 }
 
 fn alternatives(compatible: &[WorkerType]) -> String {

@@ -9,10 +9,12 @@ pub struct SpawnRequest {
     pub model_id: ModelId,
     /// Which worker program.
     pub worker_type: WorkerType,
-    /// Device to run on.
-    pub device_id: DeviceId,
+    /// Device to run on; `None` for the one that suits best.
+    pub device_id: Option<DeviceId>,
     /// Settings of a text worker.
     pub llm: LlmSettings,
+    /// Start it even where it does not fit by estimate.
+    pub force: bool,
 }
 
 /// Settings of a text worker; what is absent is left to the worker.

@@ -2,7 +2,7 @@
 
 use rbee_artifacts::{DeviceId, ModelId, WorkerId, WorkerType};
 
-use super::State;
+use super::{State, WorkerMemory};
 
 /// A worker as others see it, at one moment.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,6 +19,8 @@ pub struct Worker {
     pub created_at: jiff::Timestamp,
     /// Context in tokens that it was started with, if its spawn said.
     pub context_length: Option<u32>,
+    /// Its memory, where it could be estimated.
+    pub memory: Option<WorkerMemory>,
     /// Its process, while one runs.
     pub process_id: Option<u32>,
     /// Where it is in its life.

@@ -14,7 +14,7 @@ use tonic::{Request, Response, Status};
 
 use super::convert::{self, Identity};
 use super::status;
-use crate::devices;
+use crate::host::Host;
 use crate::spawn::Spawner;
 use crate::worker::{Change, Workers};
 
@@ -29,6 +29,7 @@ pub(crate) struct HiveHandler {
     pub(crate) identity: Arc<Identity>,
     pub(crate) spawner: Spawner,
     pub(crate) workers: Workers,
+    pub(crate) host: Host,
     pub(crate) shutdown: CancellationToken,
 }
 
@@ -47,7 +48,7 @@ impl HiveService for HiveHandler {
         &self,
         _: Request<wire::GetHiveRequest>,
     ) -> Result<Response<wire::GetHiveResponse>, Status> {
-        let hive = convert::hive_to_wire(&self.identity, &devices::current().await);
+        let hive = convert::hive_to_wire(&self.identity, &self.host.view().await);
         Ok(Response::new(wire::GetHiveResponse { hive: Some(hive) }))
     }
 
@@ -55,19 +56,21 @@ impl HiveService for HiveHandler {
         &self,
         _: Request<wire::ListDevicesRequest>,
     ) -> Result<Response<wire::ListDevicesResponse>, Status> {
-        let devices = devices::current()
-            .await
-            .iter()
-            .map(convert::device_to_wire)
-            .collect();
+        let devices = convert::devices_to_wire(&self.host.view().await);
         Ok(Response::new(wire::ListDevicesResponse { devices }))
     }
 
     async fn check_spawn(
         &self,
-        _: Request<wire::CheckSpawnRequest>,
+        request: Request<wire::CheckSpawnRequest>,
     ) -> Result<Response<wire::CheckSpawnResponse>, Status> {
-        Err(Status::unimplemented("estimates are on their way"))
+        let request = convert::check_from_wire(request.get_ref())?;
+        let check = self
+            .spawner
+            .check(&request)
+            .await
+            .map_err(|error| status::spawn(&error))?;
+        Ok(Response::new(convert::check_to_wire(&check)))
     }
 
     async fn spawn_worker(

@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use rbee_artifacts::ModelIdError;
+use rbee_artifacts::gguf::GgufError;
 use rbee_service_kit::fault::Chain;
 use rbee_service_kit::{Fault, reason};
 use tonic::Code;
 
 use crate::catalog::CatalogError;
-use crate::domain::{Failure, Refusal, State};
+use crate::domain::{Failure, Fit, Refusal, State};
 use crate::spawn::{BinaryError, SpawnError};
 
 /// Bytes of a worker's log that go into an error: a status travels in headers, which are bounded.
@@ -29,6 +30,14 @@ pub(crate) fn spawn(error: &SpawnError) -> Fault {
         )
         .with("worker_binary_id", id),
         SpawnError::Failed(failure) => failed(failure),
+        SpawnError::Header { file, source } => {
+            let reason = match source {
+                GgufError::Unsupported { .. } => reason::MODEL_UNSUPPORTED,
+                GgufError::Read { .. } => reason::STORE_UNAVAILABLE,
+                _ => reason::MODEL_CORRUPT,
+            };
+            Fault::new(Code::FailedPrecondition, reason, Chain(error).to_string()).with("file", file)
+        }
         SpawnError::Stopped => Fault::new(Code::Aborted, reason::WORKER_STOPPED, error.to_string()),
         SpawnError::ShuttingDown => Fault::shutting_down(),
         SpawnError::Store(_) => {
@@ -57,7 +66,10 @@ pub(crate) fn spawn(error: &SpawnError) -> Fault {
 
 fn refused(refusal: &Refusal) -> Fault {
     let code = match refusal {
-        Refusal::ModelNotFound { .. } | Refusal::DeviceNotFound { .. } => Code::NotFound,
+        Refusal::ModelNotFound { .. } | Refusal::DeviceNotFound { .. } | Refusal::NoDevice { .. } => {
+            Code::NotFound
+        }
+        Refusal::InsufficientMemory { .. } => Code::ResourceExhausted,
         _ => Code::FailedPrecondition,
     };
     let fault = Fault::new(code, refusal.reason(), refusal.to_string());
@@ -77,6 +89,14 @@ fn refused(refusal: &Refusal) -> Fault {
             ..
         } => fault.with("worker_type", worker_type).with("platform", platform),
         Refusal::DeviceNotFound { device_id, .. } => fault.with("device_id", device_id),
+        Refusal::NoDevice { worker_type, .. } => fault.with("worker_type", worker_type),
+        Refusal::InsufficientMemory { model_id, fits } => {
+            let fault = fault.with("model_id", model_id);
+            match fits.first() {
+                Some(best) => with_fit(fault, best),
+                None => fault,
+            }
+        }
         Refusal::DeviceIncompatible {
             device_id,
             worker_type,
@@ -84,6 +104,26 @@ fn refused(refusal: &Refusal) -> Fault {
             .with("device_id", device_id)
             .with("worker_type", worker_type),
     }
+}
+
+/// The estimate by its parts, in bytes, and what the device has.
+fn with_fit(fault: Fault, fit: &Fit) -> Fault {
+    let estimate = &fit.estimate;
+    let mut fault = fault
+        .with("device_id", fit.device.id)
+        .with("needed_bytes", fit.needed_bytes())
+        .with("weights_bytes", estimate.weights_bytes)
+        .with("kv_cache_bytes", estimate.kv_cache_bytes)
+        .with("activations_bytes", estimate.activations_bytes)
+        .with("overhead_bytes", estimate.overhead_bytes)
+        .with("shared_bytes", fit.shared_bytes);
+    if let Some(available) = fit.available_bytes {
+        fault = fault.with("available_bytes", available);
+    }
+    if let Some(context) = fit.fitting_context_length {
+        fault = fault.with("fitting_context_length", context);
+    }
+    fault
 }
 
 fn catalog(error: &CatalogError) -> Fault {

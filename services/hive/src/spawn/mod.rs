@@ -8,6 +8,7 @@
 mod binaries;
 mod error;
 mod model_files;
+mod needs;
 mod record;
 mod requests;
 mod spawner;
@@ -15,4 +16,4 @@ mod spawner;
 pub(crate) use binaries::{Binaries, BinaryError};
 pub(crate) use error::SpawnError;
 pub(crate) use record::SpawnEvent;
-pub(crate) use spawner::{Parts, Spawner};
+pub(crate) use spawner::{Check, Parts, Spawner};

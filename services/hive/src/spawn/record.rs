@@ -117,8 +117,9 @@ mod tests {
         let request = SpawnRequest {
             model_id: ModelId::local("qwen").unwrap(),
             worker_type: WorkerType::CpuLlm,
-            device_id: DeviceId::CPU,
+            device_id: Some(DeviceId::CPU),
             llm: LlmSettings::default(),
+            force: false,
         };
         Arc::new(SpawnRecord::new("qwen-1".parse().unwrap(), request))
     }

@@ -59,8 +59,9 @@ mod tests {
         SpawnRequest {
             model_id: ModelId::local(name).unwrap(),
             worker_type: WorkerType::CpuLlm,
-            device_id: DeviceId::CPU,
+            device_id: Some(DeviceId::CPU),
             llm: LlmSettings::default(),
+            force: false,
         }
     }
 

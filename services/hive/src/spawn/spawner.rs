@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use rbee_artifacts::{ModelEntry, Platform, WorkerBinary, WorkerId};
+use rbee_artifacts::{DeviceId, ModelEntry, Platform, WorkerBinary, WorkerId};
 use rbee_service_kit::client::{bearer, raw_unix_channel, unix_channel};
+use rbee_service_kit::fault::Chain;
 use rbee_service_kit::{Fault, Lifecycle, narrate, narrate_warn};
 use rbee_store::Store;
 use secrecy::SecretString;
@@ -13,14 +14,17 @@ use tracing::Instrument as _;
 
 use super::binaries::Binaries;
 use super::error::SpawnError;
-use super::model_files;
 use super::record::{SpawnEvent, SpawnRecord};
 use super::requests::{Known, Requests};
+use super::{model_files, needs};
 use crate::catalog::Catalog;
 use crate::config::WorkerConfig;
-use crate::devices;
-use crate::domain::{Refusal, SpawnRequest, SpawnStep, State, Worker, plan, worker_id};
+use crate::domain::{
+    Fit, Refusal, Reservation, SpawnRequest, SpawnStep, State, Worker, WorkerMemory, fit_words, placing,
+    plan, worker_id,
+};
 use crate::folders::Folders;
+use crate::host::{Host, Placed};
 use crate::process::{Launcher, WorkerCommand, environment};
 use crate::registrar::Told;
 use crate::worker::{Assignment, Link, WorkerFolder, Workers, supervise};
@@ -47,6 +51,8 @@ pub(crate) struct Parts {
     pub(crate) launcher: Launcher,
     /// The table of workers.
     pub(crate) workers: Workers,
+    /// Devices and who has what of them.
+    pub(crate) host: Host,
     /// What the catalog was told.
     pub(crate) told: Told,
     /// How patient to be.
@@ -107,9 +113,51 @@ impl Spawner {
             .spawn(async move { parts.run(&spawned).await }.in_current_span());
         Ok(record)
     }
+
+    /// Says how a worker would fit, without starting anything.
+    ///
+    /// # Errors
+    /// If the model can't be served as asked, or its files do not tell what it needs.
+    pub(crate) async fn check(&self, request: &SpawnRequest) -> Result<Check, SpawnError> {
+        self.parts.check(request).await
+    }
+}
+
+/// How a worker would fit.
+#[derive(Debug)]
+pub(crate) struct Check {
+    /// On each device that it may go to, best first; at least one.
+    pub(crate) fits: Vec<Fit>,
+    /// What is reserved on this host.
+    pub(crate) reservations: Vec<Reservation>,
+    /// Whether the model's files are on this host.
+    pub(crate) files_present: bool,
 }
 
 impl Parts {
+    async fn check(&self, request: &SpawnRequest) -> Result<Check, SpawnError> {
+        let model = self.model(request).await?;
+        plan::check_compatible(&model, request.worker_type)?;
+        let files = model_files::locate(&self.store, &model).await?;
+        let needs = needs::of(&model, &files, request.llm).await?;
+        let view = self.host.view().await;
+        Ok(Check {
+            fits: placing::fits(&view.devices, &view.reservations, request, &needs)?,
+            reservations: view.reservations,
+            files_present: files.len() == model.files.len(),
+        })
+    }
+
+    /// Step 1.
+    async fn model(&self, request: &SpawnRequest) -> Result<ModelEntry, SpawnError> {
+        let model = self.catalog.model(&request.model_id).await?;
+        let model = model.ok_or_else(|| Refusal::ModelNotFound {
+            model_id: request.model_id.clone(),
+        })?;
+        plan::check_available(&model)?;
+        Ok(model)
+    }
+
     async fn run(self: &Arc<Self>, record: &SpawnRecord) {
         let id = record.worker_id();
         let last = match self.steps(record).await {
@@ -124,17 +172,15 @@ impl Parts {
 
     async fn steps(self: &Arc<Self>, record: &SpawnRecord) -> Result<Worker, SpawnError> {
         let request = record.request();
-        narrate!(
-            worker_id = %record.worker_id(),
-            "spawning worker {} for {} on {}", record.worker_id(), request.model_id, request.device_id
-        );
-
+        let id = record.worker_id();
+        match request.device_id {
+            Some(device_id) => {
+                narrate!(worker_id = %id, "spawning worker {id} for {} on {device_id}", request.model_id);
+            }
+            None => narrate!(worker_id = %id, "spawning worker {id} for {}", request.model_id),
+        }
         let step = Step::begin(record, SpawnStep::Model);
-        let model = self.catalog.model(&request.model_id).await?;
-        let model = model.ok_or_else(|| Refusal::ModelNotFound {
-            model_id: request.model_id.clone(),
-        })?;
-        plan::check_available(&model)?;
+        let model = self.model(request).await?;
         step.finish(plan::describe_model(&model));
 
         let step = Step::begin(record, SpawnStep::Compatibility);
@@ -156,11 +202,7 @@ impl Parts {
 
         let step = Step::begin(record, SpawnStep::Prepare);
         let prepared = self.prepare(record, &model, binary).await?;
-        step.finish(format!(
-            "{} on {}",
-            plan::describe_bytes(model.size_bytes),
-            request.device_id
-        ));
+        step.finish(prepared.detail(&model));
 
         let step = Step::begin(record, SpawnStep::Start);
         let pid = self.start(record, &model, prepared).await?;
@@ -201,16 +243,24 @@ impl Parts {
         binary: &WorkerBinary,
     ) -> Result<Prepared, SpawnError> {
         let request = record.request();
-        plan::check_device(&devices::current().await, request.device_id, request.worker_type)?;
-        let files = model_files::locate(&self.store, model).await?;
-        let program = self.binaries.make_ready(binary).await?;
         let id = record.worker_id();
+        let files = model_files::locate(&self.store, model).await?;
+        let needs = needs::of(model, &files, request.llm).await;
+        let needs = needs
+            // What is wrong with its model is the worker's to say; it knows more.
+            .inspect_err(
+                |error| narrate_warn!(worker_id = %id, "what {id} needs is not known: {}", Chain(error)),
+            )
+            .ok();
+        let view = self.host.view().await;
+        let placed = self.host.reserve(&view, id, request, needs.as_ref())?;
+        let program = self.binaries.make_ready(binary).await?;
         let folder = WorkerFolder::create(self.folders.workers(), id, self.folders.sockets().of(id))?;
         let model_path = folder.link_model(&files)?;
         let token = token()?;
         let command = WorkerCommand {
             program,
-            arguments: plan::arguments(request, id, &model_path, folder.socket()),
+            arguments: plan::arguments(request, placed.device_id, id, &model_path, folder.socket()),
             environment: environment::for_worker(
                 std::env::vars_os(),
                 &self.config.environment,
@@ -223,6 +273,7 @@ impl Parts {
             folder,
             command,
             token,
+            placed,
         })
     }
 
@@ -237,6 +288,7 @@ impl Parts {
             folder,
             command,
             token,
+            placed: Placed { device_id, fit, hold },
         } = prepared;
         let stop = self.lifecycle.token().child_token();
         let link = Link {
@@ -253,7 +305,7 @@ impl Parts {
         );
         let place = self
             .workers
-            .enter(starting(record), stop.clone(), link)
+            .enter(starting(record, device_id, fit.as_ref()), stop.clone(), link)
             .ok_or(SpawnError::IdTaken)?;
         let mut worker = place.follow();
         let assignment = Assignment {
@@ -263,6 +315,8 @@ impl Parts {
             health,
             stop,
             gone,
+            hold,
+            host: self.host.clone(),
             supervision: self.config.supervision(ready_timeout),
         };
         let parts = self.clone();
@@ -291,17 +345,37 @@ struct Prepared {
     folder: WorkerFolder,
     command: WorkerCommand,
     token: SecretString,
+    placed: Placed,
 }
 
-fn starting(record: &SpawnRecord) -> Worker {
+impl Prepared {
+    /// The step in a few words: `469 MiB on cpu:0, needs about 2.1 GiB, cpu:0 has 21 GiB available`.
+    fn detail(&self, model: &ModelEntry) -> String {
+        let words = format!(
+            "{} on {}",
+            plan::describe_bytes(model.size_bytes),
+            self.placed.device_id
+        );
+        match &self.placed.fit {
+            Some(fit) => format!("{words}, {}", fit_words::sentence(fit)),
+            None => words,
+        }
+    }
+}
+
+fn starting(record: &SpawnRecord, device_id: DeviceId, fit: Option<&Fit>) -> Worker {
     let request = record.request();
     Worker {
         id: record.worker_id().clone(),
         model_id: request.model_id.clone(),
         worker_type: request.worker_type,
-        device_id: request.device_id,
+        device_id,
         created_at: jiff::Timestamp::now(),
         context_length: request.llm.context_length,
+        memory: fit.map(|fit| WorkerMemory {
+            estimate: fit.estimate,
+            resident_bytes: None,
+        }),
         process_id: None,
         state: State::Starting,
         was_ready: false,

@@ -12,7 +12,9 @@ use tokio_util::sync::CancellationToken;
 use super::folder::WorkerFolder;
 use super::probe::{Patience, probe};
 use super::table::Place;
+use crate::domain::plan::describe_bytes;
 use crate::domain::{Command, Event, Failure, Life, Report, State};
+use crate::host::{Hold, Host};
 use crate::process::{Launched, Launcher, Output, WorkerCommand, WorkerProcess, capture};
 
 /// Lines of its log that a failed worker keeps.
@@ -47,6 +49,10 @@ pub(crate) struct Assignment {
     pub(crate) stop: CancellationToken,
     /// To be cancelled when it can't answer any more.
     pub(crate) gone: CancellationToken,
+    /// The memory that is set aside for it, where it is known how much that must be.
+    pub(crate) hold: Option<Hold>,
+    /// Where its memory is measured.
+    pub(crate) host: Host,
     /// How patient to be.
     pub(crate) supervision: Supervision,
 }
@@ -61,6 +67,8 @@ pub(crate) async fn supervise(assignment: Assignment, launcher: &Launcher) {
         health,
         stop,
         gone,
+        hold,
+        host,
         supervision,
     } = assignment;
     // Whatever becomes of this task, nobody shall wait for the worker's answers.
@@ -72,6 +80,7 @@ pub(crate) async fn supervise(assignment: Assignment, launcher: &Launcher) {
                 place: &place,
                 life: &mut life,
                 gone: &gone,
+                host: &host,
                 supervision,
                 kill_at: None,
             };
@@ -86,6 +95,8 @@ pub(crate) async fn supervise(assignment: Assignment, launcher: &Launcher) {
             publish(&place, &life, None);
         }
     }
+    // Its process is gone, and its memory free for others, also while its failure is still to be seen.
+    drop(hold);
     narrate_end(&place, &life);
     if life.was_ready() && matches!(life.state(), State::Failed(_)) {
         stop.cancelled().await;
@@ -99,6 +110,7 @@ struct Run<'a> {
     place: &'a Place,
     life: &'a mut Life,
     gone: &'a CancellationToken,
+    host: &'a Host,
     supervision: Supervision,
     kill_at: Option<Instant>,
 }
@@ -173,11 +185,29 @@ impl Run<'_> {
         if matches!(self.life.state(), State::Stopping { failure: Some(_) }) {
             self.gone.cancel();
         }
-        publish(self.place, self.life, Some(process.id()));
-        if self.life.was_ready() && !was_ready {
-            let id = self.place.id();
-            narrate!(worker_id = %id, "worker {id} is ready");
+        let became_ready = self.life.was_ready() && !was_ready;
+        if became_ready {
+            // Before others see that it is ready, so that with that they see what it took.
+            self.measure(process.id());
         }
+        publish(self.place, self.life, Some(process.id()));
+        if became_ready {
+            narrate_ready(self.place);
+        }
+    }
+
+    /// Notes what the worker has taken now that its model is loaded. Asks the kernel or the driver, which answer
+    /// within a few milliseconds.
+    fn measure(&self, process_id: u32) {
+        let device_id = self.place.worker().device_id;
+        let Some(measured) = self.host.process_memory(device_id, process_id) else {
+            return;
+        };
+        self.place.change(|worker| {
+            if let Some(memory) = &mut worker.memory {
+                memory.resident_bytes = Some(measured.resident_bytes);
+            }
+        });
     }
 
     fn finish(&mut self, exit: crate::domain::Exit, output: &Output) {
@@ -194,6 +224,23 @@ fn publish(place: &Place, life: &Life, process_id: Option<u32>) {
         worker.was_ready = life.was_ready();
         worker.process_id = process_id;
     });
+}
+
+fn narrate_ready(place: &Place) {
+    let id = place.id();
+    let memory = place.worker().memory;
+    match memory.and_then(|memory| Some((memory, memory.resident_bytes?, memory.error()?))) {
+        Some((memory, resident, error)) => narrate!(
+            worker_id = %id,
+            resident_bytes = resident,
+            estimated_bytes = memory.estimate.loaded_bytes(),
+            estimate_error = error,
+            "worker {id} is ready and has taken {} of the {} that were estimated until here",
+            describe_bytes(resident),
+            describe_bytes(memory.estimate.loaded_bytes()),
+        ),
+        None => narrate!(worker_id = %id, "worker {id} is ready"),
+    }
 }
 
 fn narrate_end(place: &Place, life: &Life) {

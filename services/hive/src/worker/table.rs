@@ -225,6 +225,15 @@ impl Place {
             .subscribe()
     }
 
+    /// The worker as others see it now.
+    ///
+    /// # Panics
+    /// Never, as [`follow`](Self::follow).
+    #[must_use]
+    pub(crate) fn worker(&self) -> Worker {
+        self.follow().borrow().clone()
+    }
+
     /// Changes what others see of the worker, and tells them if that is a change.
     ///
     /// # Panics

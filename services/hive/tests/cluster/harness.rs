@@ -88,12 +88,22 @@ pub(crate) async fn start_catalog(data: &Path, listener: Listener) -> Served {
 }
 
 pub(crate) async fn start_hive(data: &Path, catalog: &Served, worker: WorkerConfig) -> (Served, Hive) {
+    start_hive_with_devices(data, catalog, worker, "").await
+}
+
+async fn start_hive_with_devices(
+    data: &Path,
+    catalog: &Served,
+    worker: WorkerConfig,
+    devices: &str,
+) -> (Served, Hive) {
     let lifecycle = Lifecycle::new();
     let listener = any_port().await;
     let address = format!("http://{}", listener.local_addr().unwrap());
     let config = HiveConfig {
         folder: Some(data.join("hive")),
         store: Some(data.join("store").to_str().unwrap().to_owned()),
+        devices: devices.to_owned(),
         worker,
         ..HiveConfig::default()
     };
@@ -130,12 +140,17 @@ impl Cluster {
 
     /// A cluster without a worker program.
     pub(crate) async fn bare(worker: WorkerConfig) -> Self {
+        Self::bare_with_devices(worker, "").await
+    }
+
+    /// The same with devices that are hidden and declared by these rules.
+    pub(crate) async fn bare_with_devices(worker: WorkerConfig, devices: &str) -> Self {
         let data = tempfile::tempdir().unwrap();
         let catalog = start_catalog(data.path(), any_port().await).await;
         let store = Store::open(data.path().join("store").to_str().unwrap())
             .await
             .unwrap();
-        let (hive, handle) = start_hive(data.path(), &catalog, worker).await;
+        let (hive, handle) = start_hive_with_devices(data.path(), &catalog, worker, devices).await;
         Self {
             data,
             store,
@@ -207,12 +222,21 @@ impl Cluster {
         script: &Script,
         change: impl FnOnce(&mut types::Model),
     ) -> String {
-        let content = script.to_model();
+        self.add_model(name, &script.to_model(), change).await
+    }
+
+    /// Adds the model `local:<name>` with this file, and answers its id. A worker that finds no script in it
+    /// behaves.
+    pub(crate) async fn model_of_bytes(&self, name: &str, content: &[u8]) -> String {
+        self.add_model(name, content, |_| {}).await
+    }
+
+    async fn add_model(&self, name: &str, content: &[u8], change: impl FnOnce(&mut types::Model)) -> String {
         let size_bytes = content.len() as u64;
         let file = types::ModelFile {
             name: format!("{name}.gguf"),
             size_bytes,
-            sha256: self.put(&content).await,
+            sha256: self.put(content).await,
         };
         let llm = types::LlmModel {
             architecture: "scripted".into(),

@@ -4,6 +4,7 @@
 mod harness;
 mod killed;
 mod life;
+mod memory;
 mod proxy;
 mod registry;
 mod spawn;

@@ -4,7 +4,8 @@ use rbee_artifacts::{HiveId, Platform};
 use rbee_proto::types::v1 as wire;
 use rbee_wire::{device_kind_to_wire, platform_to_wire, timestamp_to_wire, worker_type_to_wire};
 
-use crate::domain::{Device, Exit, Failure, State, Worker};
+use crate::domain::{Device, Exit, Failure, Reservation, State, Worker, WorkerMemory, memory};
+use crate::host::View;
 
 /// Who this hive is.
 #[derive(Debug, Clone)]
@@ -18,22 +19,31 @@ pub(crate) struct Identity {
 }
 
 /// Writes this hive.
-pub(crate) fn hive_to_wire(hive: &Identity, devices: &[Device]) -> wire::Hive {
+pub(crate) fn hive_to_wire(hive: &Identity, view: &View) -> wire::Hive {
     wire::Hive {
         id: hive.id.to_string(),
         name: hive.name.clone(),
         address: hive.address.clone(),
         // It answers, so it can be reached.
         state: wire::HiveState::Ready.into(),
-        devices: devices.iter().map(device_to_wire).collect(),
+        devices: devices_to_wire(view),
         version: env!("CARGO_PKG_VERSION").into(),
         platform: Some(platform_to_wire(&Platform::current())),
         last_seen_at: None,
     }
 }
 
-/// Writes a device.
-pub(crate) fn device_to_wire(device: &Device) -> wire::Device {
+/// Writes all devices.
+pub(crate) fn devices_to_wire(view: &View) -> Vec<wire::Device> {
+    let device = |device| device_to_wire(device, &view.reservations);
+    view.devices.iter().map(device).collect()
+}
+
+/// Writes a device with what is reserved on it.
+pub(crate) fn device_to_wire(device: &Device, reservations: &[Reservation]) -> wire::Device {
+    let own = reservations
+        .iter()
+        .filter(|reservation| reservation.device_id == device.id);
     wire::Device {
         id: device.id.to_string(),
         kind: device_kind_to_wire(device.id.kind()).into(),
@@ -41,7 +51,28 @@ pub(crate) fn device_to_wire(device: &Device) -> wire::Device {
         memory_total_bytes: device.memory_total_bytes,
         memory_free_bytes: device.memory_free_bytes,
         core_count: device.core_count,
-        ..Default::default()
+        uuid: device.uuid.clone().unwrap_or_default(),
+        utilization_percent: device.utilization_percent,
+        temperature_celsius: device.temperature_celsius,
+        compute_capability: device.compute_capability.clone().unwrap_or_default(),
+        driver_version: device.driver_version.clone().unwrap_or_default(),
+        declared: device.declared,
+        uses: own
+            .map(|reservation| wire::DeviceUse {
+                worker_id: reservation.worker_id.to_string(),
+                reserved_bytes: reservation.estimate.total_bytes(),
+                taken_bytes: reservation.taken_bytes,
+            })
+            .collect(),
+        memory_available_bytes: memory::available_bytes(device, reservations),
+    }
+}
+
+fn memory_to_wire(memory: &WorkerMemory) -> wire::WorkerMemory {
+    wire::WorkerMemory {
+        estimated_bytes: memory.estimate.total_bytes(),
+        estimated_loaded_bytes: memory.estimate.loaded_bytes(),
+        resident_bytes: memory.resident_bytes,
     }
 }
 
@@ -68,7 +99,7 @@ pub(crate) fn worker_to_wire(worker: &Worker, hive: &Identity) -> wire::Worker {
         load_fraction,
         context_length: worker.context_length,
         process_id: worker.process_id,
-        memory: None,
+        memory: worker.memory.as_ref().map(memory_to_wire),
     }
 }
 

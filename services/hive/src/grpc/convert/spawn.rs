@@ -2,44 +2,118 @@
 
 use std::sync::Arc;
 
+use rbee_artifacts::estimate::{Estimate, Room};
 use rbee_artifacts::{DeviceIdError, ModelCategory};
 use rbee_proto::hive::v1 as hive;
 use rbee_service_kit::Fault;
 use rbee_wire::required_worker_type;
 
-use super::{Identity, worker_to_wire};
-use crate::domain::{LlmSettings, SpawnRequest, SpawnStep};
+use super::{Identity, device_to_wire, worker_to_wire};
+use crate::domain::{Fit, LlmSettings, Reservation, SpawnRequest, SpawnStep, fit_words};
 use crate::grpc::status;
-use crate::spawn::{SpawnError, SpawnEvent};
+use crate::spawn::{Check, SpawnError, SpawnEvent};
 
 /// Reads what a client wants spawned.
 pub(crate) fn spawn_from_wire(request: &hive::SpawnWorkerRequest) -> Result<SpawnRequest, Fault> {
-    let worker_type = required_worker_type("worker_type", request.worker_type)
-        .map_err(|error| Fault::invalid(error.field, "is not a worker type; `cpu-llm` is one"))?;
-    let llm = match &request.settings {
-        None => LlmSettings::default(),
-        Some(hive::spawn_worker_request::Settings::Llm(llm)) => {
-            if worker_type.model_type_category() != ModelCategory::Llm {
-                return Err(Fault::invalid(
-                    "llm",
-                    format!("are not settings of a {worker_type} worker"),
-                ));
-            }
-            settings_from_wire(llm)?
-        }
+    let settings = match &request.settings {
+        None => None,
+        Some(hive::spawn_worker_request::Settings::Llm(llm)) => Some(llm),
     };
     Ok(SpawnRequest {
-        model_id: request
-            .model_id
+        force: request.force,
+        ..wanted(
+            &request.model_id,
+            request.worker_type,
+            &request.device_id,
+            settings,
+        )?
+    })
+}
+
+/// Reads what a client wants checked.
+pub(crate) fn check_from_wire(request: &hive::CheckSpawnRequest) -> Result<SpawnRequest, Fault> {
+    let settings = match &request.settings {
+        None => None,
+        Some(hive::check_spawn_request::Settings::Llm(llm)) => Some(llm),
+    };
+    wanted(
+        &request.model_id,
+        request.worker_type,
+        &request.device_id,
+        settings,
+    )
+}
+
+fn wanted(
+    model_id: &str,
+    worker_type: i32,
+    device_id: &str,
+    settings: Option<&hive::LlmWorkerSettings>,
+) -> Result<SpawnRequest, Fault> {
+    let worker_type = required_worker_type("worker_type", worker_type)
+        .map_err(|error| Fault::invalid(error.field, "is not a worker type; `cpu-llm` is one"))?;
+    if settings.is_some() && worker_type.model_type_category() != ModelCategory::Llm {
+        return Err(Fault::invalid(
+            "llm",
+            format!("are not settings of a {worker_type} worker"),
+        ));
+    }
+    let device_id = (!device_id.is_empty())
+        .then(|| device_id.parse())
+        .transpose()
+        .map_err(|error: DeviceIdError| Fault::invalid("device_id", error.to_string()))?;
+    Ok(SpawnRequest {
+        model_id: model_id
             .parse()
             .map_err(|error| status::invalid_model_id(&error))?,
         worker_type,
-        device_id: request
-            .device_id
-            .parse()
-            .map_err(|error: DeviceIdError| Fault::invalid("device_id", error.to_string()))?,
-        llm,
+        device_id,
+        llm: settings.map(settings_from_wire).transpose()?.unwrap_or_default(),
+        force: false,
     })
+}
+
+/// Writes how a worker would fit. The estimate is that for the best device.
+pub(crate) fn check_to_wire(check: &Check) -> hive::CheckSpawnResponse {
+    hive::CheckSpawnResponse {
+        estimate: check.fits.first().map(|fit| estimate_to_wire(&fit.estimate)),
+        devices: check
+            .fits
+            .iter()
+            .map(|fit| fit_to_wire(fit, &check.reservations))
+            .collect(),
+        files_present: check.files_present,
+    }
+}
+
+fn estimate_to_wire(estimate: &Estimate) -> hive::MemoryEstimate {
+    let (context_length, slot_count, picture_edge) = match estimate.room {
+        Room::Text {
+            context_length,
+            slot_count,
+        } => (Some(context_length), Some(slot_count), None),
+        Room::Picture { edge } => (None, None, Some(edge)),
+    };
+    hive::MemoryEstimate {
+        weights_bytes: estimate.weights_bytes,
+        kv_cache_bytes: estimate.kv_cache_bytes,
+        activations_bytes: estimate.activations_bytes,
+        overhead_bytes: estimate.overhead_bytes,
+        total_bytes: estimate.total_bytes(),
+        loaded_bytes: estimate.loaded_bytes(),
+        context_length,
+        slot_count,
+        picture_edge,
+    }
+}
+
+fn fit_to_wire(fit: &Fit, reservations: &[Reservation]) -> hive::DeviceFit {
+    hive::DeviceFit {
+        device: Some(device_to_wire(&fit.device, reservations)),
+        fits: fit.fits(),
+        fitting_context_length: fit.fitting_context_length,
+        sentence: fit_words::sentence(fit),
+    }
 }
 
 fn settings_from_wire(llm: &hive::LlmWorkerSettings) -> Result<LlmSettings, Fault> {
@@ -108,6 +182,24 @@ mod tests {
             settings: None,
             force: false,
         }
+    }
+
+    #[test]
+    fn a_device_may_be_left_to_the_hive() {
+        let anywhere = spawn_from_wire(&hive::SpawnWorkerRequest {
+            device_id: String::new(),
+            force: true,
+            ..request()
+        })
+        .unwrap();
+        assert_eq!((anywhere.device_id, anywhere.force), (None, true));
+        let checked = check_from_wire(&hive::CheckSpawnRequest {
+            model_id: "local:qwen".into(),
+            worker_type: wire::WorkerType::CpuLlm.into(),
+            ..Default::default()
+        })
+        .unwrap();
+        assert_eq!((checked.device_id, checked.force), (None, false));
     }
 
     fn violation(change: impl FnOnce(&mut hive::SpawnWorkerRequest)) -> RemoteFault {

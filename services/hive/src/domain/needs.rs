@@ -1,0 +1,43 @@
+//! What a model needs, wherever it may go.
+
+use rbee_artifacts::DeviceKind;
+use rbee_artifacts::estimate::{DiffusionShape, DiffusionUse, Estimate, LlmShape, LlmUse};
+
+use super::LlmSettings;
+
+/// A model's sizes with the settings of a spawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Needs {
+    /// A language model.
+    Llm(LlmShape, LlmSettings),
+    /// A Stable Diffusion model.
+    Diffusion(DiffusionShape),
+}
+
+impl Needs {
+    /// What a worker takes on a device of this kind.
+    #[must_use]
+    pub fn estimate(&self, device: DeviceKind) -> Estimate {
+        match self {
+            Self::Llm(shape, settings) => shape.estimate(&llm_use(settings, device)),
+            Self::Diffusion(shape) => shape.estimate(&DiffusionUse { device, edge: None }),
+        }
+    }
+
+    /// The longest context that fits in so many bytes; `None` where none does, or there is no context.
+    #[must_use]
+    pub fn longest_context(&self, device: DeviceKind, budget_bytes: u64) -> Option<u32> {
+        match self {
+            Self::Llm(shape, settings) => shape.longest_context(&llm_use(settings, device), budget_bytes),
+            Self::Diffusion(_) => None,
+        }
+    }
+}
+
+fn llm_use(settings: &LlmSettings, device: DeviceKind) -> LlmUse {
+    LlmUse {
+        device,
+        context_length: settings.context_length,
+        slot_count: settings.slot_count,
+    }
+}
