@@ -1,0 +1,45 @@
+//! Files of web servers: who fetches them is given from outside.
+
+use std::fmt;
+use std::path::Path;
+
+use futures_util::future::BoxFuture;
+use tokio_util::sync::CancellationToken;
+use url::Url;
+
+use crate::package::Trust;
+
+/// Fetches files of web servers.
+pub trait FetchFile: fmt::Debug + Send + Sync {
+    /// Writes the file at `request.url` to `request.to`, which is not there yet. Returns when it is there whole,
+    /// or not at all: after an error, what is at `request.to` is of no use.
+    fn fetch<'a>(&'a self, request: FetchRequest<'a>) -> BoxFuture<'a, Result<(), FetchError>>;
+}
+
+/// What is to be fetched.
+#[derive(Clone, Copy)]
+pub struct FetchRequest<'a> {
+    /// From where.
+    pub url: &'a Url,
+    /// Where to.
+    pub to: &'a Path,
+    /// A longer file is an error.
+    pub max_bytes: u64,
+    /// Whether the address may be one of a private network.
+    pub trust: Trust,
+    /// Told how far it is: bytes that are here, and bytes in all, if that is known.
+    pub on_progress: &'a (dyn Fn(u64, Option<u64>) + Send + Sync),
+    /// Ends it.
+    pub cancel: &'a CancellationToken,
+}
+
+/// Why a file was not fetched.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FetchError {
+    /// It can't be had, for this reason.
+    #[error("{0}")]
+    Unavailable(String),
+    /// It was cancelled.
+    #[error("it was cancelled")]
+    Cancelled,
+}

@@ -1,0 +1,381 @@
+//! The packages, to be listed and built.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use rbee_artifacts::{Platform, WorkerType};
+use tokio::sync::OnceCell;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::build::{self, BuildFolder, Shell, Steps};
+use crate::error::PackageError;
+use crate::fetch::{FetchFile, Fetcher};
+use crate::index::{self, Files, Listed};
+use crate::options::Options;
+use crate::package::{Dependency, DependencyState, Package, PackageName, Version};
+use crate::run::{Confinement, ConfinementPolicy, Mark, Patience, Tools, end_all};
+use crate::step::BuildEvent;
+
+/// Looking at one package takes a moment; more of them at once only take turns.
+const EVALUATED_AT_ONCE: usize = 4;
+const LISTING_PATIENCE: Duration = Duration::from_secs(60);
+
+/// The packages of the index, built on this host. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Packages {
+    options: Arc<Options>,
+    files: Arc<dyn FetchFile>,
+    /// Found out when it is first needed.
+    shell: Arc<OnceCell<Shell>>,
+}
+
+/// A package as it is listed.
+#[derive(Debug, Clone)]
+pub struct ListedPackage {
+    /// Its name.
+    pub name: PackageName,
+    /// Which worker it gives.
+    pub worker_type: WorkerType,
+    /// Whether it is taken if none is named.
+    pub preferred: bool,
+    /// What its PKGBUILD says; what is wrong with it, if it is faulty.
+    pub described: Result<Described, String>,
+}
+
+/// What a PKGBUILD says, and what this host makes of it.
+#[derive(Debug, Clone)]
+pub struct Described {
+    /// What it says.
+    pub package: Package,
+    /// Whether it can be built here, as far as that can be told.
+    pub supported: bool,
+    /// What it needs to be built, to be tested and to run.
+    pub dependencies: Vec<Dependency>,
+}
+
+/// A program that was built. It lies there until this is dropped or discarded.
+#[derive(Debug)]
+pub struct Built {
+    /// The package.
+    pub name: PackageName,
+    /// The version that was built.
+    pub version: Version,
+    /// Which worker it is to be. Whether it is, only running it tells.
+    pub worker_type: WorkerType,
+    /// Whether the build was confined.
+    pub confinement: Confinement,
+    program: PathBuf,
+    folder: BuildFolder,
+}
+
+impl Built {
+    /// The program.
+    #[must_use]
+    pub fn program(&self) -> &Path {
+        &self.program
+    }
+
+    /// Where the program comes from, as the catalog notes it: `pkgbuild:NAME VERSION`.
+    #[must_use]
+    pub fn source(&self) -> String {
+        format!("pkgbuild:{} {}", self.name, self.version)
+    }
+
+    /// Removes the build's folder, and waits for that.
+    pub async fn discard(self) {
+        self.folder.remove().await;
+    }
+}
+
+/// Options that can't be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct OptionsError(String);
+
+impl Packages {
+    /// The packages of the index that `options` names.
+    ///
+    /// # Errors
+    /// If the options contradict themselves.
+    pub fn new(options: Options, files: Arc<dyn FetchFile>) -> Result<Self, OptionsError> {
+        match options.problem() {
+            Some(problem) => Err(OptionsError(problem)),
+            None => Ok(Self {
+                options: Arc::new(options),
+                files,
+                shell: Arc::new(OnceCell::new()),
+            }),
+        }
+    }
+
+    /// Ends and removes what builds of an earlier life of this program left behind, when that was killed. To be called
+    /// before the first build; the folder of the builds must not be shared with another program.
+    pub async fn sweep(&self) {
+        let folder = &self.options.folder;
+        // Nobody builds below a folder that isn't there.
+        if let Ok(folder) = tokio::fs::canonicalize(folder).await {
+            end_all(&Mark::of_builds_below(&folder.join(""))).await;
+            // An error says that the runtime ends.
+            let _ = tokio::task::spawn_blocking(move || build::remove_left_behind(&folder)).await;
+        }
+    }
+
+    /// How builds are run on this host.
+    ///
+    /// # Errors
+    /// If there is no bash.
+    pub async fn confinement(&self) -> Result<Confinement, PackageError> {
+        Ok(self.shell().await?.confinement.clone())
+    }
+
+    async fn shell(&self) -> Result<&Shell, PackageError> {
+        let find = || async {
+            let tools = Tools::find(&self.options.tool_folders).await;
+            let bash = tools.program("bash").ok_or_else(|| PackageError::Io {
+                what: "PKGBUILDs are scripts of bash, which is not installed; looked for it in",
+                path: tools.path().into(),
+                source: std::io::ErrorKind::NotFound.into(),
+            })?;
+            let confinement = Confinement::probe(self.options.confinement, tools.program("bwrap")).await;
+            Ok(Shell {
+                bash,
+                tools,
+                confinement,
+            })
+        };
+        self.shell.get_or_try_init(find).await
+    }
+
+    /// The packages for workers, by name. Every PKGBUILD is evaluated.
+    ///
+    /// # Errors
+    /// If the index can't be read. What is wrong with a single package is told in its place.
+    pub async fn list(&self) -> Result<Vec<ListedPackage>, PackageError> {
+        let listed = index::list(&self.options.index, &*self.files).await?;
+        let preferred: Vec<PackageName> = WorkerType::ALL
+            .iter()
+            .filter_map(|&worker_type| index::preferred(&listed, worker_type))
+            .map(|listed| listed.name.clone())
+            .collect();
+        let preferred = &preferred;
+        let describe = |Listed { name, worker_type }| async move {
+            let described = match self.describe(&name).await {
+                Ok(described) => Ok(described),
+                Err(PackageError::Invalid { problem, .. }) => Err(problem),
+                Err(error) => Err(error.to_string()),
+            };
+            ListedPackage {
+                preferred: preferred.contains(&name),
+                name,
+                worker_type,
+                described,
+            }
+        };
+        Ok(futures_util::stream::iter(listed)
+            .map(describe)
+            .buffered(EVALUATED_AT_ONCE)
+            .collect()
+            .await)
+    }
+
+    async fn describe(&self, name: &PackageName) -> Result<Described, PackageError> {
+        let shell = self.shell().await?;
+        let files = index::read(&self.options.index, name, &*self.files).await?;
+        let folder = self.folder(name, files).await?;
+        let patience = Patience {
+            until: Instant::now() + LISTING_PATIENCE,
+            cancel: CancellationToken::new(),
+        };
+        let package = build::evaluate(shell, &folder, &self.options, name, &patience).await;
+        folder.remove().await;
+        let package = package?;
+        let dependencies = dependencies(&package, &shell.tools);
+        let is_complete = dependencies
+            .iter()
+            .all(|dependency| dependency.state != DependencyState::Missing);
+        Ok(Described {
+            supported: is_complete && package.suits(&Platform::current()),
+            dependencies,
+            package,
+        })
+    }
+
+    /// The package for a worker: the one of this name, or the preferred one.
+    ///
+    /// # Errors
+    /// If there is none, or it is another worker's.
+    pub async fn choose(
+        &self,
+        worker_type: Option<WorkerType>,
+        name: Option<&str>,
+    ) -> Result<(PackageName, WorkerType), PackageError> {
+        let listed = index::list(&self.options.index, &*self.files).await?;
+        let named = |name: &str| listed.iter().find(|listed| listed.name.as_str() == name);
+        let not_found = || PackageError::NotFound {
+            name: name.unwrap_or_default().chars().take(128).collect(),
+        };
+        let chosen = match (name, worker_type) {
+            (Some(name), _) => named(name).ok_or_else(not_found)?,
+            (None, Some(worker_type)) => {
+                index::preferred(&listed, worker_type).ok_or(PackageError::NoneFor { worker_type })?
+            }
+            (None, None) => return Err(not_found()),
+        };
+        match worker_type {
+            Some(worker_type) if worker_type != chosen.worker_type => Err(PackageError::OtherWorker {
+                name: chosen.name.clone(),
+                gives: chosen.worker_type,
+                worker_type,
+            }),
+            _ => Ok((chosen.name.clone(), chosen.worker_type)),
+        }
+    }
+
+    /// Builds a package, as makepkg does: checks what it needs, fetches and checks its sources, runs its functions.
+    /// `tell` is called from this task, for every line that the build prints among others, and must not block.
+    ///
+    /// # Errors
+    /// If it can't be built or was cancelled; nothing of it is left then, neither files nor programs.
+    pub async fn build(
+        &self,
+        name: &PackageName,
+        tell: &(dyn Fn(BuildEvent) + Send + Sync),
+        cancel: &CancellationToken,
+    ) -> Result<Built, PackageError> {
+        let not_found = || PackageError::NotFound {
+            name: name.to_string(),
+        };
+        let worker_type = index::worker_type_of(name).ok_or_else(not_found)?;
+        let shell = self.shell().await?;
+        if let (ConfinementPolicy::Required, Confinement::None { why }) =
+            (self.options.confinement, &shell.confinement)
+        {
+            return Err(PackageError::NotConfined { why: why.clone() });
+        }
+        let files = tokio::select! {
+            files = index::read(&self.options.index, name, &*self.files) => files?,
+            () = cancel.cancelled() => return Err(PackageError::Cancelled),
+        };
+        let folder = self.folder(name, files).await?;
+        match self.build_in(&folder, name, shell, tell, cancel).await {
+            Ok((version, program)) => Ok(Built {
+                name: name.clone(),
+                version,
+                worker_type,
+                confinement: shell.confinement.clone(),
+                program: folder.package().join(program),
+                folder,
+            }),
+            Err(error) => {
+                folder.remove().await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn build_in(
+        &self,
+        folder: &BuildFolder,
+        name: &PackageName,
+        shell: &Shell,
+        tell: &(dyn Fn(BuildEvent) + Send + Sync),
+        cancel: &CancellationToken,
+    ) -> Result<(Version, PathBuf), PackageError> {
+        let options = &*self.options;
+        let patience = |most| Patience {
+            until: Instant::now() + most,
+            cancel: cancel.clone(),
+        };
+        if let Confinement::None { why } = &shell.confinement {
+            tell(BuildEvent::Notice(format!(
+                "{name} is built with the rights of this service, since {why}"
+            )));
+        }
+        let package = build::evaluate(shell, folder, options, name, &patience(options.build_timeout)).await?;
+        check_host(&package, &shell.tools)?;
+        let fetcher = Fetcher {
+            options,
+            tools: &shell.tools,
+            files: &*self.files,
+            patience: &patience(options.fetch_timeout),
+            tell,
+        };
+        fetcher.fetch_all(&package, folder).await?;
+        let steps = Steps {
+            shell,
+            folder,
+            options,
+            package: &package,
+            patience: &patience(options.build_timeout),
+            tell,
+        };
+        let version = steps.run_all().await?;
+        let program = index::worker_type_of(name).map_or("", WorkerType::binary_name);
+        match build::find_program(&folder.package(), program) {
+            Ok(path) => Ok((version, path)),
+            Err(problem) => Err(PackageError::NoProgram {
+                name: name.clone(),
+                problem,
+            }),
+        }
+    }
+
+    async fn folder(&self, name: &PackageName, files: Files) -> Result<BuildFolder, PackageError> {
+        let (parent, cache) = (self.options.folder.clone(), self.options.cache.clone());
+        let name = name.clone();
+        let made = tokio::task::spawn_blocking(move || {
+            if let Some(cache) = cache {
+                std::fs::create_dir_all(&cache)
+                    .map_err(PackageError::io("cannot make the folder", &cache))?;
+            }
+            BuildFolder::new(&parent, &name, &files)
+        });
+        match made.await {
+            Ok(made) => made,
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                // Only the end of the runtime cancels it.
+                Err(_) => Err(PackageError::Cancelled),
+            },
+        }
+    }
+}
+
+/// Refuses what can't be built here before anything is fetched.
+fn check_host(package: &Package, tools: &Tools) -> Result<(), PackageError> {
+    let host = Platform::current();
+    if !package.suits(&host) {
+        return Err(PackageError::ArchUnsupported {
+            name: package.name.clone(),
+            platforms: package.platforms(),
+            host: host.to_string(),
+        });
+    }
+    let missing: Vec<Dependency> = dependencies(package, tools)
+        .into_iter()
+        .filter(|dependency| dependency.state == DependencyState::Missing)
+        .collect();
+    if missing.is_empty() {
+        Ok(())
+    } else {
+        Err(PackageError::DependencyMissing {
+            name: package.name.clone(),
+            missing,
+        })
+    }
+}
+
+fn dependencies(package: &Package, tools: &Tools) -> Vec<Dependency> {
+    let lists = [&package.depends, &package.make_depends, &package.check_depends];
+    let has_program = |name: &str| tools.program(name).is_some();
+    let mut found: Vec<Dependency> = Vec::new();
+    for written in lists.into_iter().flatten() {
+        if found.iter().all(|dependency| dependency.name != *written) {
+            found.push(Dependency::look_for(written, &has_program));
+        }
+    }
+    found
+}
