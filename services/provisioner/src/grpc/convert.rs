@@ -16,6 +16,7 @@ pub(super) fn import_mode_from_wire(number: i32) -> Option<ImportMode> {
         wire::ImportMode::Unspecified => ImportMode::LinkOrCopy,
         wire::ImportMode::Copy => ImportMode::Copy,
         wire::ImportMode::HardLink => ImportMode::HardLink,
+        wire::ImportMode::InPlace => return None,
     })
 }
 
@@ -59,6 +60,9 @@ pub(super) fn job_to_wire(job: &ImportJob) -> wire::Job {
             }
             _ => None,
         },
+        remaining: None,
+        file_name: String::new(),
+        note: String::new(),
     }
 }
 

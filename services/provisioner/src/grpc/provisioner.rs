@@ -7,9 +7,13 @@ use futures_util::{Stream, StreamExt as _, stream};
 use rbee_artifacts::{JobId, ModelId};
 use rbee_proto::provisioner::v1::provisioner_service_server::ProvisionerService;
 use rbee_proto::provisioner::v1::{
-    CancelJobRequest, CancelJobResponse, GetJobRequest, GetJobResponse, ImportModelRequest,
-    ImportModelResponse, ImportWorkerBinaryRequest, ImportWorkerBinaryResponse, Job, ListJobsRequest,
-    ListJobsResponse, WatchJobRequest, WatchJobResponse,
+    CancelJobRequest, CancelJobResponse, CollectGarbageRequest, CollectGarbageResponse, GetJobRequest,
+    GetJobResponse, ImportModelRequest, ImportModelResponse, ImportWorkerBinaryRequest,
+    ImportWorkerBinaryResponse, InstallWorkerRequest, InstallWorkerResponse, Job, ListCredentialsRequest,
+    ListCredentialsResponse, ListJobsRequest, ListJobsResponse, ListWorkerPackagesRequest,
+    ListWorkerPackagesResponse, ProvisionModelRequest, ProvisionModelResponse, ResolveModelRequest,
+    ResolveModelResponse, SearchModelsRequest, SearchModelsResponse, SetCredentialRequest,
+    SetCredentialResponse, VerifyModelsRequest, VerifyModelsResponse, WatchJobRequest, WatchJobResponse,
 };
 use rbee_service_kit::Fault;
 use rbee_wire::required_worker_type;
@@ -168,6 +172,75 @@ impl ProvisionerService for ProvisionerRpc {
         })))
     }
 
+    async fn resolve_model(
+        &self,
+        _request: Request<ResolveModelRequest>,
+    ) -> Result<Response<ResolveModelResponse>, Status> {
+        Err(Status::unimplemented("not yet"))
+    }
+
+    type ProvisionModelStream = Answers<ProvisionModelResponse>;
+
+    async fn provision_model(
+        &self,
+        _request: Request<ProvisionModelRequest>,
+    ) -> Result<Response<Self::ProvisionModelStream>, Status> {
+        Err(Status::unimplemented("not yet"))
+    }
+
+    async fn search_models(
+        &self,
+        _request: Request<SearchModelsRequest>,
+    ) -> Result<Response<SearchModelsResponse>, Status> {
+        Err(Status::unimplemented("not yet"))
+    }
+
+    async fn set_credential(
+        &self,
+        _request: Request<SetCredentialRequest>,
+    ) -> Result<Response<SetCredentialResponse>, Status> {
+        Err(Status::unimplemented("not yet"))
+    }
+
+    async fn list_credentials(
+        &self,
+        _request: Request<ListCredentialsRequest>,
+    ) -> Result<Response<ListCredentialsResponse>, Status> {
+        Err(Status::unimplemented("not yet"))
+    }
+
+    type InstallWorkerStream = Answers<InstallWorkerResponse>;
+
+    async fn install_worker(
+        &self,
+        _request: Request<InstallWorkerRequest>,
+    ) -> Result<Response<Self::InstallWorkerStream>, Status> {
+        Err(Status::unimplemented("not yet"))
+    }
+
+    async fn list_worker_packages(
+        &self,
+        _request: Request<ListWorkerPackagesRequest>,
+    ) -> Result<Response<ListWorkerPackagesResponse>, Status> {
+        Err(Status::unimplemented("not yet"))
+    }
+
+    type VerifyModelsStream = Answers<VerifyModelsResponse>;
+
+    async fn verify_models(
+        &self,
+        _request: Request<VerifyModelsRequest>,
+    ) -> Result<Response<Self::VerifyModelsStream>, Status> {
+        Err(Status::unimplemented("not yet"))
+    }
+
+    async fn collect_garbage(
+        &self,
+        _request: Request<CollectGarbageRequest>,
+    ) -> Result<Response<CollectGarbageResponse>, Status> {
+        Err(Status::unimplemented("not yet"))
+    }
+
     async fn get_job(&self, request: Request<GetJobRequest>) -> Result<Response<GetJobResponse>, Status> {
         let job = self.find(&request.into_inner().id)?.job();
         Ok(Response::new(GetJobResponse {
@@ -195,7 +268,7 @@ impl ProvisionerService for ProvisionerRpc {
     ) -> Result<Response<Self::WatchJobStream>, Status> {
         let job = self.find(&request.into_inner().id)?;
         Ok(Response::new(
-            self.follow(&job, |job| WatchJobResponse { job: Some(job) }),
+            self.follow(&job, |job| WatchJobResponse { job: Some(job), output_lines: Vec::new() }),
         ))
     }
 
