@@ -19,6 +19,8 @@ pub(crate) enum Need {
     Pip,
     /// git: tidy asks it which files belong to the repository.
     Git,
+    /// bubblewrap: the builds of worker packages are tested confined, too.
+    Bubblewrap,
 }
 
 impl Need {
@@ -28,6 +30,7 @@ impl Need {
             Need::CCompiler => "cc --version",
             Need::Pip => "python3 -m pip --version",
             Need::Git => "git --version",
+            Need::Bubblewrap => "bwrap --version",
         }
     }
 
@@ -42,6 +45,7 @@ impl Need {
             Need::CCompiler => &["build-essential"],
             Need::Pip => &["python3", "python3-pip"],
             Need::Git => &["git", "ca-certificates"],
+            Need::Bubblewrap => &["bubblewrap"],
         }
     }
 }
@@ -157,7 +161,7 @@ mod tests {
 
     #[test]
     fn every_need_names_its_packages() {
-        let names = packages_of(&[Need::CCompiler, Need::Pip, Need::Git]);
+        let names = packages_of(&[Need::CCompiler, Need::Pip, Need::Git, Need::Bubblewrap]);
         assert_eq!(
             names,
             [
@@ -165,7 +169,8 @@ mod tests {
                 "python3",
                 "python3-pip",
                 "git",
-                "ca-certificates"
+                "ca-certificates",
+                "bubblewrap"
             ]
         );
     }

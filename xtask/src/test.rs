@@ -68,6 +68,10 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<ExitCo
     // The children get Ctrl-C too, and nextest has tests to end; they are waited for.
     let interrupt = Interrupt::listen(interrupt::CTRL_C)?;
     system::ensure(&[Need::CCompiler, Need::Pip, Need::Git])?;
+    // There is none for other systems.
+    if cfg!(target_os = "linux") {
+        system::ensure(&[Need::Bubblewrap])?;
+    }
     system::ensure_rust_components()?;
     let tools = Tools::install(workspace)?;
     let mut runner = Runner {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use url::Url;
 
+use crate::package::address_in;
 use crate::run::ConfinementPolicy;
 
 /// Where packages are described.
@@ -94,6 +95,18 @@ impl Options {
             build_timeout: Duration::from_secs(3 * 60 * 60),
             limits: Limits::default(),
         }
+    }
+
+    /// The addresses that the operator wrote: of the index, and among the variables. Only these, and what lies below
+    /// them, may be on a private network, plain `http`, or a repository of this host.
+    #[must_use]
+    pub fn named_addresses(&self) -> Vec<Url> {
+        let index = match &self.index {
+            IndexLocation::Url(url) => Some(url.clone()),
+            IndexLocation::Embedded | IndexLocation::Folder(_) => None,
+        };
+        let values = self.variables.values().filter_map(|value| address_in(value));
+        index.into_iter().chain(values).collect()
     }
 
     /// What can't be used of these, in words.

@@ -12,7 +12,7 @@ use crate::PackageError;
 use crate::archive::{self, UnpackLimits, Used};
 use crate::build::BuildFolder;
 use crate::options::Options;
-use crate::package::{Checksums, Mismatch, Origin, Package, Source, Trust, trust};
+use crate::package::{Checksums, Mismatch, Origin, Package, Source, check_allowed};
 use crate::run::{Patience, Tools};
 use crate::step::BuildEvent;
 
@@ -66,12 +66,11 @@ impl Fetcher<'_> {
                 check(package, source, &path, checksums).await
             }
             Origin::Web { url, checksums } => {
-                let trust = self.trusted(package, url)?;
+                self.check_allowed(package, url)?;
                 let request = FetchRequest {
                     url,
                     to: &path,
                     max_bytes: self.options.limits.source_bytes,
-                    trust,
                     on_progress: &tell,
                     cancel: &self.patience.cancel,
                 };
@@ -85,7 +84,7 @@ impl Fetcher<'_> {
                 }
             }
             Origin::Git { url, reference } => {
-                self.trusted(package, url)?;
+                self.check_allowed(package, url)?;
                 let git = self
                     .tools
                     .program("git")
@@ -112,9 +111,8 @@ impl Fetcher<'_> {
         format!("the sources were not there within {most}")
     }
 
-    fn trusted(&self, package: &Package, url: &url::Url) -> Result<Trust, PackageError> {
-        let named = self.options.variables.values().map(String::as_str);
-        trust(url, named).map_err(|problem| PackageError::Invalid {
+    fn check_allowed(&self, package: &Package, url: &url::Url) -> Result<(), PackageError> {
+        check_allowed(url, &self.options.named_addresses()).map_err(|problem| PackageError::Invalid {
             name: package.name.clone(),
             problem,
         })

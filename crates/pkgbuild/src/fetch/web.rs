@@ -7,9 +7,8 @@ use futures_util::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use crate::package::Trust;
-
-/// Fetches files of web servers.
+/// Fetches files of web servers. Which addresses may be on a private network is its own to decide:
+/// [`Options::named_addresses`](crate::Options::named_addresses) are those that the operator wrote.
 pub trait FetchFile: fmt::Debug + Send + Sync {
     /// Writes the file at `request.url` to `request.to`, which is not there yet. Returns when it is there whole,
     /// or not at all: after an error, what is at `request.to` is of no use.
@@ -25,8 +24,6 @@ pub struct FetchRequest<'a> {
     pub to: &'a Path,
     /// A longer file is an error.
     pub max_bytes: u64,
-    /// Whether the address may be one of a private network.
-    pub trust: Trust,
     /// Told how far it is: bytes that are here, and bytes in all, if that is known.
     pub on_progress: &'a (dyn Fn(u64, Option<u64>) + Send + Sync),
     /// Ends it.

@@ -8,7 +8,7 @@ use super::document::{Document, ListedFile};
 use super::{Files, MAX_FILE_BYTES};
 use crate::PackageError;
 use crate::fetch::{FetchError, FetchFile, FetchRequest};
-use crate::package::{PackageName, Trust};
+use crate::package::PackageName;
 
 pub(super) async fn names(url: &Url, files: &dyn FetchFile) -> Result<Vec<String>, PackageError> {
     let document = document(url, files).await?;
@@ -80,8 +80,6 @@ async fn fetch(index: &Url, url: &Url, files: &dyn FetchFile) -> Result<Vec<u8>,
         url,
         to: &to,
         max_bytes: MAX_FILE_BYTES,
-        // The operator wrote the address of the index.
-        trust: Trust::Operator,
         on_progress: &|_, _| {},
         // Its end is the drop of this future.
         cancel: &CancellationToken::new(),

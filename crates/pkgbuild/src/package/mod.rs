@@ -14,10 +14,10 @@ use rbee_artifacts::Platform;
 pub use checksum::{Algorithm, Checksums, Mismatch};
 pub use dependency::{Dependency, DependencyState};
 pub use name::{PackageName, PackageNameError, Version};
-pub use source::{GitReference, Origin, Source, Trust};
+pub use source::{GitReference, Origin, Source};
 
 pub(crate) use name::excerpt;
-pub(crate) use source::trust;
+pub(crate) use source::{address_in, check_allowed};
 pub(crate) use variables::{ASKED, FUNCTIONS, PER_ARCHITECTURE, Variables};
 
 use source::Entry;

@@ -180,36 +180,31 @@ fn is_commit(name: &str) -> bool {
     (7..=64).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
-/// Whether an address may be fetched from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Trust {
-    /// It is on the internet: `https` only, and nothing that resolves to a private address.
-    Public,
-    /// The operator wrote it into the configuration, so that it may be any host, and plain `http` or a
-    /// repository of this host.
-    Operator,
-}
-
-/// Whether an address of a PKGBUILD may be fetched from; what is wrong, in words. `named` are the values that
-/// the operator gave to variables; what lies below such an address is named, too.
-pub(crate) fn trust<'a>(url: &Url, named: impl IntoIterator<Item = &'a str>) -> Result<Trust, String> {
-    let is_named = named.into_iter().any(|value| {
-        let value = value.rsplit("::").next().unwrap_or(value);
-        Url::parse(value.strip_prefix("git+").unwrap_or(value)).is_ok_and(|mut value| {
-            value.set_fragment(None);
-            let below = url.as_str().strip_prefix(value.as_str());
-            below.is_some_and(|rest| rest.is_empty() || rest.starts_with('/') || value.path().ends_with('/'))
-        })
+/// Checks that an address of a PKGBUILD may be fetched from; what is wrong, in words. On the internet that is `https`.
+/// What the operator wrote into the configuration may also be plain `http`, or a repository of this host: `named` are
+/// those addresses, and what lies below one is named, too.
+pub(crate) fn check_allowed(url: &Url, named: &[Url]) -> Result<(), String> {
+    let is_named = named.iter().any(|named| {
+        let below = url.as_str().strip_prefix(named.as_str());
+        below.is_some_and(|rest| rest.is_empty() || rest.starts_with('/') || named.path().ends_with('/'))
     });
     match url.scheme() {
-        _ if is_named => Ok(Trust::Operator),
-        "https" => Ok(Trust::Public),
+        _ if is_named => Ok(()),
+        "https" => Ok(()),
         scheme => Err(format!(
-            "{scheme}:// is only taken from addresses that the operator gave to a variable (provisioner.packages.variables), \
-             and {} is none",
+            "{scheme}:// is only taken from addresses that the operator gave to a variable \
+             (provisioner.packages.variables), and {} is none",
             excerpt(url.as_str())
         )),
     }
+}
+
+/// The address in the value of a variable, if there is one: `[name::][git+]URL[#tag=…]`, without what is around it.
+pub(crate) fn address_in(value: &str) -> Option<Url> {
+    let value = value.rsplit("::").next().unwrap_or(value);
+    let mut url = Url::parse(value.strip_prefix("git+").unwrap_or(value)).ok()?;
+    url.set_fragment(None);
+    Some(url)
 }
 
 #[cfg(test)]
@@ -292,21 +287,29 @@ mod tests {
     #[test]
     fn only_the_operator_can_name_what_is_not_https() {
         let url = |text: &str| Url::parse(text).unwrap();
-        let named = [
+        let named: Vec<Url> = [
             "git+file:///src/rbee#branch=x",
             "1.0",
             "rbee::git+http://10.0.0.1/rbee",
-        ];
-        assert_eq!(trust(&url("https://example.org/x"), named), Ok(Trust::Public));
-        assert_eq!(trust(&url("file:///src/rbee"), named), Ok(Trust::Operator));
-        assert_eq!(trust(&url("http://10.0.0.1/rbee"), named), Ok(Trust::Operator));
-        assert_eq!(
-            trust(&url("http://10.0.0.1/rbee/a.tar"), named),
-            Ok(Trust::Operator)
-        );
-        assert!(trust(&url("http://10.0.0.1/rbee/../a.tar"), named).is_err());
-        assert!(trust(&url("file:///src/rbee2"), named).is_err());
-        assert!(trust(&url("http://example.org/x"), named).is_err());
+        ]
+        .iter()
+        .filter_map(|value| address_in(value))
+        .collect();
+        for text in [
+            "https://example.org/x",
+            "file:///src/rbee",
+            "http://10.0.0.1/rbee",
+            "http://10.0.0.1/rbee/a.tar",
+        ] {
+            assert_eq!(check_allowed(&url(text), &named), Ok(()), "{text}");
+        }
+        for text in [
+            "file:///src/rbee2",
+            "http://10.0.0.1/rbee/../a.tar",
+            "http://example.org/x",
+        ] {
+            assert!(check_allowed(&url(text), &named).is_err(), "{text}");
+        }
     }
 
     proptest! {
