@@ -3,6 +3,7 @@
 mod chat;
 mod model;
 mod up;
+mod wants;
 mod worker;
 
 use std::path::PathBuf;
@@ -13,6 +14,7 @@ use clap_complete::Shell;
 pub(crate) use chat::{ChatArgs, CompleteArgs, SamplingArgs};
 pub(crate) use model::{ImportArgs, JobCommand, ModelCommand};
 pub(crate) use up::UpArgs;
+pub(crate) use wants::WorkerWants;
 pub(crate) use worker::{SpawnArgs, WorkerCommand};
 
 use crate::exit;

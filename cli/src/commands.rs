@@ -1,10 +1,12 @@
 //! What each command does.
 
 mod chat;
+mod check;
 mod complete;
 mod completions;
 mod device;
 mod events;
+mod everywhere;
 mod generation;
 mod hive;
 mod interrupt;

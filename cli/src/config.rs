@@ -47,6 +47,13 @@ struct Overrides<'a> {
     worker_dir: Option<&'a Path>,
     server: ServerArguments,
     telemetry: TelemetryArguments,
+    hive: HiveOverrides<'a>,
+}
+
+#[derive(Debug, Default, Serialize)]
+struct HiveOverrides<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    devices: Option<&'a str>,
 }
 
 impl UpConfig {
@@ -64,6 +71,9 @@ impl UpConfig {
             telemetry: TelemetryArguments {
                 log: options.log.clone(),
                 otlp_endpoint: options.otlp_endpoint.clone(),
+            },
+            hive: HiveOverrides {
+                devices: arguments.devices.as_deref(),
             },
         };
         load(arguments.config.as_deref(), &overrides)
@@ -131,7 +141,10 @@ mod tests {
             file.to_str().unwrap(),
             "--listen",
             "127.0.0.1:2",
+            "--devices",
+            "-cuda",
         ]);
+        assert_eq!(config.hive.devices, "-cuda");
         assert_eq!(config.data_dir.unwrap(), Path::new("/from/file"));
         assert_eq!(config.server.listen.port(), 2);
     }

@@ -28,6 +28,9 @@ pub(crate) fn for_reason(reason: &str) -> Option<&'static str> {
             "`rbee worker binaries` lists what is installed; `rbee up` installs what lies beside its executable"
         }
         reason::DEVICE_NOT_FOUND | reason::DEVICE_INCOMPATIBLE => "`rbee device ls` lists the devices",
+        reason::INSUFFICIENT_MEMORY => {
+            "ask for a shorter --context or fewer --slots, stop a worker, or start it all the same with --force"
+        }
         reason::JOB_NOT_FOUND => "`rbee job ls` lists the jobs",
         reason::QUEUE_FULL => "try again in a moment, or spawn another worker of the model",
         reason::OUT_OF_MEMORY => "stop a worker with `rbee worker stop ID`, or ask for a smaller --context",

@@ -2,6 +2,7 @@
 //! [`steps`]' bars on a terminal.
 
 pub(crate) mod cards;
+pub(crate) mod check;
 pub(crate) mod error;
 pub(crate) mod human;
 pub(crate) mod job;

@@ -26,6 +26,9 @@ pub(crate) struct UpArgs {
     /// Folder with worker programs to install, instead of the one that holds `rbee`
     #[arg(long, env = "RBEE_WORKER_DIR", value_name = "DIR")]
     pub(crate) worker_dir: Option<PathBuf>,
+    /// Devices to hide or to declare, for tests: `-cuda:1; +cuda:0,memory=24GiB,name=RTX 4090`
+    #[arg(long, env = "RBEE_DEVICES", value_name = "RULES", allow_hyphen_values = true)]
+    pub(crate) devices: Option<String>,
     /// Print the configuration in effect, and end
     #[arg(long)]
     pub(crate) print_config: bool,

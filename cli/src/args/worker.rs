@@ -1,14 +1,17 @@
 //! `rbee worker`.
 
 use clap::{Args, Subcommand, ValueEnum};
-use rbee_proto::hive::v1::LlmWorkerSettings;
 use rbee_proto::types::v1::WorkerType;
+
+use super::wants::WorkerWants;
 
 /// About workers.
 #[derive(Debug, Subcommand)]
 pub(crate) enum WorkerCommand {
     /// Start a worker: one model on one device
     Spawn(SpawnArgs),
+    /// Tell what memory a worker would need and where it would fit, without starting it
+    Check(WorkerWants),
     /// List the workers
     #[command(visible_alias = "list")]
     Ls,
@@ -30,42 +33,12 @@ pub(crate) enum WorkerCommand {
 /// What to start, and where.
 #[derive(Debug, Args)]
 pub(crate) struct SpawnArgs {
-    /// Model id, such as `local:qwen`
-    pub(crate) model: String,
-    /// Which worker program
-    #[arg(long = "type", value_enum, value_name = "TYPE")]
-    pub(crate) worker_type: WorkerTypeArg,
-    /// Device to run on: `cpu:0`, `cuda:N`, `metal:N`
+    /// Which worker
+    #[command(flatten)]
+    pub(crate) wants: WorkerWants,
+    /// Start it even where it does not fit by estimate
     #[arg(long)]
-    pub(crate) device: String,
-    /// Context in tokens to make room for
-    #[arg(long, value_name = "N")]
-    pub(crate) context: Option<u32>,
-    /// Answers that are generated at the same time
-    #[arg(long, value_name = "N")]
-    pub(crate) slots: Option<u32>,
-    /// Requests that may wait
-    #[arg(long, value_name = "N")]
-    pub(crate) queue: Option<u32>,
-    /// Threads that compute
-    #[arg(long, value_name = "N")]
-    pub(crate) threads: Option<u32>,
-    /// Name or id of the hive, where there are several
-    #[arg(long, value_name = "NAME")]
-    pub(crate) hive: Option<String>,
-}
-
-impl SpawnArgs {
-    /// The settings of a text worker; absent if nothing was said.
-    pub(crate) fn settings(&self) -> Option<LlmWorkerSettings> {
-        let settings = LlmWorkerSettings {
-            context_length: self.context,
-            slot_count: self.slots,
-            queue_length: self.queue,
-            thread_count: self.threads,
-        };
-        (settings != LlmWorkerSettings::default()).then_some(settings)
-    }
+    pub(crate) force: bool,
 }
 
 /// The worker programs, by backend and kind of model.

@@ -4,34 +4,37 @@ use rbee_proto::hive::v1::hive_service_client::HiveServiceClient;
 use rbee_proto::hive::v1::spawn_worker_request::Settings;
 use rbee_proto::hive::v1::spawn_worker_response::Event;
 use rbee_proto::hive::v1::{SpawnWorkerRequest, SpawnWorkerResponse};
-use rbee_proto::types::v1::{Worker, WorkerType};
+use rbee_proto::types::v1::{Hive, HiveState, Worker, WorkerType};
 use tonic::Streaming;
 
 use super::Session;
+use super::everywhere::{self, Everywhere};
 use super::interrupt::{Outcome, or_ctrl_c};
 use crate::args::SpawnArgs;
 use crate::connect::{Cluster, choose_hive};
 use crate::exit::Exit;
 use crate::failure::{Doing, Failure};
 use crate::output::note;
+use crate::render::check::fits_nowhere;
 use crate::render::steps::Steps;
 use crate::render::{plain_text, views};
 
 /// Starts a worker and shows the steps until it is ready. The worker's id is all that goes to
 /// stdout, for scripts: `id=$(rbee worker spawn …)`.
 pub(super) async fn run(arguments: &SpawnArgs, cluster: &Cluster, session: &Session) -> Result<(), Failure> {
+    let wants = &arguments.wants;
     let hives = cluster.all_hives().await?;
-    let hive = choose_hive(&hives, arguments.hive.as_deref())?;
+    let (hive, device) = place(arguments, cluster, &hives).await?;
     let mut client = HiveServiceClient::new(cluster.hive_channel(&hive.address).await?);
     let request = SpawnWorkerRequest {
-        model_id: arguments.model.clone(),
-        worker_type: WorkerType::from(arguments.worker_type) as i32,
-        device_id: arguments.device.clone(),
+        model_id: wants.model.clone(),
+        worker_type: WorkerType::from(wants.worker_type) as i32,
+        device_id: device,
         request_id: uuid::Uuid::now_v7().to_string(),
-        settings: arguments.settings().map(Settings::Llm),
-        force: false,
+        settings: wants.settings().map(Settings::Llm),
+        force: arguments.force,
     };
-    let doing = || format!("can't start a worker for {}", arguments.model);
+    let doing = || format!("can't start a worker for {}", wants.model);
 
     let output = session.output;
     let mut steps = (!output.json).then(|| Steps::new(output.remark_paint, output.remarks_on_terminal));
@@ -68,6 +71,36 @@ pub(super) async fn run(arguments: &SpawnArgs, cluster: &Cluster, session: &Sess
             Err(left(&worker_id))
         }
     }
+}
+
+/// Chooses a hive and a device: those that were named, or the best of the cluster. A device that is left out on
+/// the only hive is left to that hive, which looks and reserves in one step.
+async fn place<'a>(
+    arguments: &SpawnArgs,
+    cluster: &Cluster,
+    hives: &'a [Hive],
+) -> Result<(&'a Hive, String), Failure> {
+    let wants = &arguments.wants;
+    let named = || wants.device.clone().unwrap_or_default();
+    let reachable = hives.iter().filter(|hive| hive.state == HiveState::Ready as i32);
+    if wants.hive.is_some() || reachable.count() < 2 {
+        return Ok((choose_hive(hives, wants.hive.as_deref())?, named()));
+    }
+    let Everywhere { places, mut refused } = everywhere::check(cluster, wants, hives).await?;
+    let Some(best) = places.first() else {
+        // Nobody can: the first to say so speaks for all.
+        return Err(refused.remove(0).failure);
+    };
+    if best.fits == Some(false) && !arguments.force {
+        return Err(fits_nowhere(&wants.model, &places));
+    }
+    note(&format!(
+        "on {}, {}: it {}",
+        plain_text::one_line(&best.hive.name),
+        plain_text::one_line(&best.device.id),
+        plain_text::one_line(&best.sentence),
+    ));
+    Ok((best.hive, best.device.id.clone()))
 }
 
 /// Shows the events until the worker is ready.

@@ -7,7 +7,7 @@ use rbee_proto::types::v1::{Worker, WorkerState};
 use rbee_proto::worker::v1::worker_service_client::WorkerServiceClient;
 use rbee_proto::worker::v1::{GetInfoRequest, GetInfoResponse};
 
-use super::{Session, spawn, status};
+use super::{Session, check, spawn, status};
 use crate::args::WorkerCommand;
 use crate::connect::Cluster;
 use crate::failure::{Doing, Failure};
@@ -19,6 +19,7 @@ pub(super) async fn run(command: WorkerCommand, session: &Session) -> Result<(),
     let cluster = Cluster::connect(&session.options).await?;
     match command {
         WorkerCommand::Spawn(arguments) => spawn::run(&arguments, &cluster, session).await,
+        WorkerCommand::Check(wants) => check::run(&wants, &cluster, session).await,
         WorkerCommand::Ls => list(&cluster, session).await,
         WorkerCommand::Show { id } => show(&cluster, &id, session).await,
         WorkerCommand::Stop { ids } => stop(&cluster, &ids, session).await,

@@ -1,7 +1,7 @@
 //! What `show` shows: one thing, a fact a line.
 
 use prost_types::Timestamp;
-use rbee_proto::types::v1::{Hive, Model, Worker};
+use rbee_proto::types::v1::{Hive, Model, Worker, WorkerMemory};
 use rbee_proto::worker::v1::{GetInfoResponse, get_info_response::ModelInfo};
 use unicode_width::UnicodeWidthStr;
 
@@ -97,6 +97,19 @@ pub(crate) fn model(model: &Model, now: &Timestamp) -> Card {
     card
 }
 
+/// `488.5 MiB when ready (493.2 MiB estimated), 2.1 GiB reserved`.
+fn memory_words(memory: &WorkerMemory) -> String {
+    let reserved = format!("{} reserved", size(memory.estimated_bytes));
+    match memory.resident_bytes {
+        Some(resident) => format!(
+            "{} when ready ({} estimated), {reserved}",
+            size(resident),
+            size(memory.estimated_loaded_bytes)
+        ),
+        None => reserved,
+    }
+}
+
 /// One worker, what it tells of itself, and why it failed.
 pub(crate) fn worker(
     worker: &Worker,
@@ -120,6 +133,9 @@ pub(crate) fn worker(
         "process",
         worker.process_id.map(|process_id| process_id.to_string()),
     );
+    if let Some(memory) = &worker.memory {
+        card.fact("memory", memory_words(memory));
+    }
     card.fact("age", age(worker.created_at.as_ref(), now));
     card.known(
         "context",
@@ -199,6 +215,11 @@ mod tests {
             id: "w1".into(),
             model_id: "local:qwen".into(),
             device_id: "cpu:0".into(),
+            memory: Some(WorkerMemory {
+                estimated_bytes: 2 << 30,
+                estimated_loaded_bytes: 500 << 20,
+                resident_bytes: Some(488 << 20),
+            }),
             state: WorkerState::Failed as i32,
             failure: Some(WorkerFailure {
                 reason: "WORKER_EXITED".into(),
@@ -211,6 +232,10 @@ mod tests {
         };
         let text = worker(&failed, None, None, &Timestamp::default()).render(Paint::OFF);
         assert!(text.contains("state    failed: WORKER_EXITED\n"), "{text}");
+        assert!(
+            text.contains("memory   488.0 MiB when ready (500.0 MiB estimated), 2.0 GiB reserved\n"),
+            "{text}"
+        );
         assert!(text.contains("why      killed by signal 9\n"), "{text}");
         assert!(
             text.contains("log      loading\nlog      out of memory\n"),

@@ -2,7 +2,7 @@
 
 use prost_types::Timestamp;
 use rbee_proto::provisioner::v1::Job;
-use rbee_proto::types::v1::{Hive, Model, Worker, WorkerBinary};
+use rbee_proto::types::v1::{Device, Hive, Model, Worker, WorkerBinary};
 
 use super::human::{UNKNOWN, age, count, rate, size};
 use super::table::{Cell, Table};
@@ -141,28 +141,60 @@ pub(crate) fn hives(hives: &[Hive], workers: &[Worker], now: &Timestamp) -> Tabl
     table
 }
 
-/// Devices of all hives.
+/// Devices of all hives. How warm and how busy they are is shown where any of them tells.
 pub(crate) fn devices(hives: &[Hive]) -> Table {
-    let mut table = Table::new(["HIVE", "DEVICE", "NAME", ">CORES", ">MEMORY", ">FREE"]);
+    let all = || hives.iter().flat_map(|hive| &hive.devices);
+    let busy = all().any(|device| device.utilization_percent.is_some());
+    let warm = all().any(|device| device.temperature_celsius.is_some());
+    let columns = [
+        "HIVE",
+        "DEVICE",
+        "NAME",
+        ">CORES",
+        ">MEMORY",
+        ">FREE",
+        ">AVAILABLE",
+        ">WORKERS",
+    ];
+    let mut columns = columns.to_vec();
+    columns.extend(busy.then_some(">BUSY"));
+    columns.extend(warm.then_some(">TEMP"));
+    let mut table = Table::new(columns);
     for hive in hives {
         for device in &hive.devices {
-            table.row([
+            let mut row: Vec<Cell> = vec![
                 hive.name.as_str().into(),
-                device.id.as_str().into(),
+                device_id(device).into(),
                 device.name.as_str().into(),
                 known(device.core_count.map(|cores| cores.to_string())),
                 known(device.memory_total_bytes.map(size)),
                 known(device.memory_free_bytes.map(size)),
-            ]);
+                known(device.memory_available_bytes.map(size)),
+                device.uses.len().to_string().into(),
+            ];
+            row.extend(busy.then(|| known(device.utilization_percent.map(|percent| format!("{percent}%")))));
+            row.extend(
+                warm.then(|| known(device.temperature_celsius.map(|degrees| format!("{degrees} °C")))),
+            );
+            table.row(row);
         }
     }
     table
 }
 
+/// A device's id, with a mark where it was declared and not found.
+pub(crate) fn device_id(device: &Device) -> String {
+    if device.declared {
+        format!("{} (declared)", device.id)
+    } else {
+        device.id.clone()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use rbee_proto::types::v1::{
-        Device, LlmModel, ModelState, ModelType, WorkerFailure, WorkerState, WorkerType, model_type,
+        DeviceUse, LlmModel, ModelState, ModelType, WorkerFailure, WorkerState, WorkerType, model_type,
     };
 
     use super::super::paint::Paint;
@@ -257,8 +289,27 @@ mod tests {
     fn devices_read_like_this() {
         assert_eq!(
             devices(&[hive()]).render(Paint::OFF),
-            "HIVE  DEVICE  NAME      CORES   MEMORY  FREE\n\
-             desk  cpu:0   AMD EPYC      -  8.0 GiB     -\n"
+            "HIVE  DEVICE  NAME      CORES   MEMORY  FREE  AVAILABLE  WORKERS\n\
+             desk  cpu:0   AMD EPYC      -  8.0 GiB     -          -        0\n"
+        );
+        let mut hive = hive();
+        hive.devices.push(Device {
+            id: "cuda:0".into(),
+            name: "RTX 4090".into(),
+            declared: true,
+            memory_total_bytes: Some(24 << 30),
+            memory_free_bytes: Some(20 << 30),
+            memory_available_bytes: Some(18 << 30),
+            utilization_percent: Some(55),
+            temperature_celsius: Some(61),
+            uses: vec![DeviceUse::default()],
+            ..Device::default()
+        });
+        assert_eq!(
+            devices(&[hive]).render(Paint::OFF),
+            "HIVE  DEVICE             NAME      CORES    MEMORY      FREE  AVAILABLE  WORKERS  BUSY   TEMP\n\
+             desk  cpu:0              AMD EPYC      -   8.0 GiB         -          -        0     -      -\n\
+             desk  cuda:0 (declared)  RTX 4090      -  24.0 GiB  20.0 GiB   18.0 GiB        1   55%  61 °C\n"
         );
     }
 }

@@ -47,8 +47,9 @@ impl<T: AsRef<str>> From<T> for Cell {
 impl Table {
     /// An empty table. A heading that begins with `>` makes a column of numbers, aligned to the
     /// right.
-    pub(crate) fn new<const N: usize>(headings: [&'static str; N]) -> Self {
+    pub(crate) fn new(headings: impl AsRef<[&'static str]>) -> Self {
         let columns = headings
+            .as_ref()
             .iter()
             .map(|heading| match heading.strip_prefix('>') {
                 Some(heading) => Column { heading, right: true },
@@ -65,9 +66,10 @@ impl Table {
     }
 
     /// Adds a row.
-    pub(crate) fn row<const N: usize>(&mut self, cells: [Cell; N]) {
-        debug_assert_eq!(N, self.columns.len(), "a cell for each column");
-        self.rows.push(cells.into());
+    pub(crate) fn row(&mut self, cells: impl Into<Vec<Cell>>) {
+        let cells = cells.into();
+        debug_assert_eq!(cells.len(), self.columns.len(), "a cell for each column");
+        self.rows.push(cells);
     }
 
     /// The lines.

@@ -13,7 +13,7 @@ use serde::Serialize;
 use super::human;
 
 pub(crate) use artifacts::{Model, WorkerBinary};
-pub(crate) use hosts::{Hive, HiveDetails, devices};
+pub(crate) use hosts::{Device, Hive, HiveDetails, devices};
 pub(crate) use jobs::Job;
 pub(crate) use streams::{Event, Spawn};
 pub(crate) use workers::{Worker, WorkerDetails};

@@ -52,7 +52,7 @@ struct HiveOverrides {
     #[serde(skip_serializing_if = "Option::is_none")]
     folder: Option<PathBuf>,
     /// Devices to hide or to declare, for tests: `-cuda:1; +cuda:0,memory=24GiB,name=RTX 4090`.
-    #[arg(long, env = "RBEE_DEVICES", value_name = "RULES")]
+    #[arg(long, env = "RBEE_DEVICES", value_name = "RULES", allow_hyphen_values = true)]
     #[serde(skip_serializing_if = "Option::is_none")]
     devices: Option<String>,
     /// Where the store is: a path or a file:// URL.

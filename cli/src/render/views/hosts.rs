@@ -5,8 +5,8 @@ use serde::Serialize;
 
 use super::super::words;
 use super::artifacts::Platform;
-use super::time;
 use super::workers::Worker;
+use super::{some, time};
 
 /// A device.
 #[derive(Debug, Serialize)]
@@ -17,6 +17,22 @@ pub(crate) struct Device<'a> {
     memory_total_bytes: Option<u64>,
     memory_free_bytes: Option<u64>,
     core_count: Option<u32>,
+    memory_available_bytes: Option<u64>,
+    uuid: Option<&'a str>,
+    utilization_percent: Option<u32>,
+    temperature_celsius: Option<u32>,
+    compute_capability: Option<&'a str>,
+    driver_version: Option<&'a str>,
+    declared: bool,
+    uses: Vec<DeviceUse<'a>>,
+}
+
+/// What one worker has of a device.
+#[derive(Debug, Serialize)]
+struct DeviceUse<'a> {
+    worker_id: &'a str,
+    reserved_bytes: u64,
+    taken_bytes: Option<u64>,
 }
 
 impl<'a> From<&'a types::Device> for Device<'a> {
@@ -28,6 +44,22 @@ impl<'a> From<&'a types::Device> for Device<'a> {
             memory_total_bytes: device.memory_total_bytes,
             memory_free_bytes: device.memory_free_bytes,
             core_count: device.core_count,
+            memory_available_bytes: device.memory_available_bytes,
+            uuid: some(&device.uuid),
+            utilization_percent: device.utilization_percent,
+            temperature_celsius: device.temperature_celsius,
+            compute_capability: some(&device.compute_capability),
+            driver_version: some(&device.driver_version),
+            declared: device.declared,
+            uses: device
+                .uses
+                .iter()
+                .map(|device_use| DeviceUse {
+                    worker_id: &device_use.worker_id,
+                    reserved_bytes: device_use.reserved_bytes,
+                    taken_bytes: device_use.taken_bytes,
+                })
+                .collect(),
         }
     }
 }

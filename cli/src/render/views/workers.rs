@@ -21,7 +21,16 @@ pub(crate) struct Worker<'a> {
     load_fraction: Option<f32>,
     context_length: Option<u32>,
     process_id: Option<u32>,
+    memory: Option<WorkerMemory>,
     failure: Option<WorkerFailure<'a>>,
+}
+
+/// What was estimated for it, and what it had when it had just become ready.
+#[derive(Debug, Serialize)]
+struct WorkerMemory {
+    estimated_bytes: u64,
+    estimated_loaded_bytes: u64,
+    resident_bytes: Option<u64>,
 }
 
 #[derive(Debug, Serialize)]
@@ -47,6 +56,11 @@ impl<'a> From<&'a types::Worker> for Worker<'a> {
             load_fraction: worker.load_fraction,
             context_length: worker.context_length,
             process_id: worker.process_id,
+            memory: worker.memory.map(|memory| WorkerMemory {
+                estimated_bytes: memory.estimated_bytes,
+                estimated_loaded_bytes: memory.estimated_loaded_bytes,
+                resident_bytes: memory.resident_bytes,
+            }),
             failure: worker.failure.as_ref().map(|failure| WorkerFailure {
                 reason: &failure.reason,
                 message: &failure.message,

@@ -1,0 +1,47 @@
+//! Which worker: what `rbee worker spawn` and `rbee worker check` are told alike.
+
+use clap::Args;
+use rbee_proto::hive::v1::LlmWorkerSettings;
+
+use super::worker::WorkerTypeArg;
+
+/// Which worker, and where.
+#[derive(Debug, Args)]
+pub(crate) struct WorkerWants {
+    /// Model id, such as `local:qwen`
+    pub(crate) model: String,
+    /// Which worker program
+    #[arg(long = "type", value_enum, value_name = "TYPE")]
+    pub(crate) worker_type: WorkerTypeArg,
+    /// Device to run on: `cpu:0`, `cuda:N`, `metal:N` [default: the one that suits best]
+    #[arg(long)]
+    pub(crate) device: Option<String>,
+    /// Context in tokens to make room for [default: what the model was made for]
+    #[arg(long, value_name = "N")]
+    pub(crate) context: Option<u32>,
+    /// Answers that are generated at the same time
+    #[arg(long, value_name = "N")]
+    pub(crate) slots: Option<u32>,
+    /// Requests that may wait
+    #[arg(long, value_name = "N")]
+    pub(crate) queue: Option<u32>,
+    /// Threads that compute
+    #[arg(long, value_name = "N")]
+    pub(crate) threads: Option<u32>,
+    /// Name or id of the hive [default: the one that suits best]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) hive: Option<String>,
+}
+
+impl WorkerWants {
+    /// The settings of a text worker; absent if nothing was said.
+    pub(crate) fn settings(&self) -> Option<LlmWorkerSettings> {
+        let settings = LlmWorkerSettings {
+            context_length: self.context,
+            slot_count: self.slots,
+            queue_length: self.queue,
+            thread_count: self.threads,
+        };
+        (settings != LlmWorkerSettings::default()).then_some(settings)
+    }
+}
