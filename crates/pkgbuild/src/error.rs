@@ -77,6 +77,14 @@ pub enum PackageError {
         /// What is missing.
         missing: Vec<Dependency>,
     },
+    /// bash is missing.
+    #[error(
+        "PKGBUILDs are scripts of bash, which is not in {path}; install it (Debian, Arch and macOS: bash)"
+    )]
+    NoBash {
+        /// The folders that were looked through.
+        path: String,
+    },
     /// Builds must be confined, and can't be.
     #[error("builds must be confined (provisioner.packages.confinement), but {why}")]
     NotConfined {

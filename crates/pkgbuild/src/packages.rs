@@ -134,11 +134,9 @@ impl Packages {
     async fn shell(&self) -> Result<&Shell, PackageError> {
         let find = || async {
             let tools = Tools::find(&self.options.tool_folders).await;
-            let bash = tools.program("bash").ok_or_else(|| PackageError::Io {
-                what: "PKGBUILDs are scripts of bash, which is not installed; looked for it in",
-                path: tools.path().into(),
-                source: std::io::ErrorKind::NotFound.into(),
-            })?;
+            let bash = tools
+                .program("bash")
+                .ok_or_else(|| PackageError::NoBash { path: tools.path() })?;
             let confinement = Confinement::probe(self.options.confinement, tools.program("bwrap")).await;
             Ok(Shell {
                 bash,

@@ -55,6 +55,14 @@ impl BuildFolder {
             fs::create_dir_all(&part).map_err(cannot(&part))?;
         }
         for (file, content) in files {
+            if matches!(file.as_str(), "src" | "pkg") {
+                return Err(PackageError::Invalid {
+                    name: name.clone(),
+                    problem: format!(
+                        "a file beside it is called {file}, which is the name of a build's folder"
+                    ),
+                });
+            }
             let path = folder.start().join(file);
             fs::write(&path, content).map_err(cannot(&path))?;
         }

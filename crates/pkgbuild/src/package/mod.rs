@@ -16,7 +16,6 @@ pub use dependency::{Dependency, DependencyState};
 pub use name::{PackageName, PackageNameError, Version};
 pub use source::{GitReference, Origin, Source};
 
-pub(crate) use name::excerpt;
 pub(crate) use source::{address_in, check_allowed};
 pub(crate) use variables::{ASKED, FUNCTIONS, PER_ARCHITECTURE, Variables};
 
@@ -104,15 +103,6 @@ impl Package {
         }
         let no_extract = variables.all("noextract").to_vec();
         let sources = sources(variables, architecture)?;
-        if let Some(name) = no_extract
-            .iter()
-            .find(|name| !sources.iter().any(|source| source.name == **name))
-        {
-            return Err(format!(
-                "noextract names {:?}, which is not among the sources",
-                excerpt(name)
-            ));
-        }
         Ok(Self {
             name: required("pkgname")?
                 .parse()

@@ -43,7 +43,6 @@ fn what_is_missing_is_named() {
         ("epoch", &["one"], "whole number"),
         ("arch", &[], "does not set arch"),
         ("package()", &[], "no package()"),
-        ("noextract", &["x"], "not among the sources"),
         ("validpgpkeys", &["x"], "PGP"),
     ] {
         let problem = package(vec![(name, values)]).unwrap_err();

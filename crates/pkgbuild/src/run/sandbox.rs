@@ -165,6 +165,7 @@ fn confine(command: &mut Command, access: &Access) {
     if !access.network {
         command.arg("--unshare-net");
     }
+    // The parent is the thread that starts it: one of the runtime's, which all live as long as this program.
     command.args(["--die-with-parent", "--new-session"]);
     for folder in SYSTEM {
         // Distributions make /bin a link to /usr/bin; a link stays one, so that paths mean the same.

@@ -156,10 +156,13 @@ async fn limits_hold() {
     for policy in policies().await {
         let mut place = Place::new(
             policy,
-            &format!("{HEAD}build() {{ ulimit -n; ulimit -c; head -c 3000000 /dev/zero > big; }}{PACKAGE}"),
+            &format!(
+                "{HEAD}build() {{ ulimit -n; ulimit -c; ulimit -u; head -c 3000000 /dev/zero > big; }}{PACKAGE}"
+            ),
         );
         place.options.limits.file_bytes = 1 << 20;
         place.options.limits.open_files = 100;
+        place.options.limits.processes = 2000;
         let error = place.failure().await;
         assert!(
             matches!(
@@ -171,6 +174,6 @@ async fn limits_hold() {
             ),
             "{error}"
         );
-        assert_eq!(place.lines()[..2], ["100", "0"], "{error}");
+        assert_eq!(place.lines()[..3], ["100", "0", "2000"], "{error}");
     }
 }

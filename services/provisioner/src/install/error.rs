@@ -19,10 +19,10 @@ pub(crate) fn package_reason(error: &PackageError) -> &'static str {
             reason::PACKAGE_SOURCE_UNAVAILABLE
         }
         PackageError::ArchUnsupported { .. } => reason::PACKAGE_ARCH_UNSUPPORTED,
-        // What is missing is bubblewrap.
-        PackageError::DependencyMissing { .. } | PackageError::NotConfined { .. } => {
-            reason::PACKAGE_DEPENDENCY_MISSING
-        }
+        // Without confinement, what is missing is bubblewrap.
+        PackageError::DependencyMissing { .. }
+        | PackageError::NoBash { .. }
+        | PackageError::NotConfined { .. } => reason::PACKAGE_DEPENDENCY_MISSING,
         PackageError::ChecksumMismatch { .. } => reason::PACKAGE_CHECKSUM_MISMATCH,
         PackageError::BuildFailed { .. } | PackageError::NoProgram { .. } => reason::PACKAGE_BUILD_FAILED,
         PackageError::Io { source, .. } if source.kind() == io::ErrorKind::StorageFull => reason::DISK_FULL,
