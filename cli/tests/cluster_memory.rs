@@ -6,10 +6,13 @@ mod common;
 
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 use common::client::Worker;
 use common::processes::memory_bytes;
 use common::{Cluster, Said, assert_worker_is_built};
+use rbee_hive::{Hive, HiveConfig};
+use rbee_service_kit::{Auth, Lifecycle, Listener, ServerBuilder, Target};
 use rbee_testkit::models::{self, fixture};
 use serde_json::Value;
 
@@ -154,4 +157,74 @@ fn rules_that_make_no_sense_end_the_start() {
         said.stderr.contains("RBEE_DEVICES") && said.stderr.contains("+cuda:0"),
         "{said:#?}"
     );
+}
+
+/// A second host in this process: a hive of its own with the cluster's catalog and store.
+async fn second_hive(cluster: &Cluster, folder: &Path, devices: &str) -> (Lifecycle, Hive) {
+    let lifecycle = Lifecycle::new();
+    let listener = Listener::tcp("127.0.0.1:0".parse().unwrap()).await.unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    let config = HiveConfig {
+        name: Some("attic".into()),
+        folder: Some(folder.to_path_buf()),
+        store: Some(cluster.folder().join("data/store").to_str().unwrap().to_owned()),
+        devices: devices.to_owned(),
+        ..HiveConfig::default()
+    };
+    let catalog = Target {
+        address: cluster.address().to_owned(),
+        token: None,
+    };
+    let hive = Hive::start(config, catalog, address, &lifecycle).await.unwrap();
+    let mut server = ServerBuilder::new(Auth::Open);
+    hive.mount(&mut server);
+    let life = lifecycle.clone();
+    lifecycle.spawn(async move { server.serve(listener, &life, Duration::from_millis(200)).await });
+    hive.registered().await;
+    (lifecycle, hive)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_hives_the_one_where_it_fits_gets_the_worker() {
+    assert_worker_is_built();
+    let cluster = Cluster::start_with(with_devices("+cpu:0,memory=16MiB"));
+    let model = import(&cluster, &fixture("llm/tiny/qwen2/qwen2-q8_0.gguf"), "tiny");
+    let folder = common::folder();
+    let (lifecycle, attic) =
+        second_hive(&cluster, folder.path(), "+cpu:0,memory=1GiB;+cuda:0,memory=8GiB").await;
+
+    let places = worker(&cluster, "check", &model, &[]).ok().json()["places"].clone();
+    let names = [&places[0], &places[1]].map(|place| place["hive_name"].as_str().unwrap());
+    assert_eq!(names[0], "attic", "{places:#}");
+    assert_eq!(
+        [&places[0]["fits"], &places[1]["fits"]],
+        [true, false],
+        "{places:#}"
+    );
+
+    let first = names[1].to_owned();
+    let refused = worker(&cluster, "spawn", &model, &["--hive", &first]).failed(6);
+    assert_eq!(refused.reason(), "INSUFFICIENT_MEMORY");
+
+    let spawned = worker(&cluster, "spawn", &model, &[]).ok();
+    assert!(
+        spawned.stderr.contains("on attic, cpu:0: it needs about"),
+        "{spawned:#?}"
+    );
+    let worker = &cluster.workers()[0];
+    assert_eq!(worker["hive_id"], attic.id());
+
+    let devices = cluster.rbee(&["device", "ls", "--json"]).ok().json();
+    let uses = |hive: &str| {
+        let mut devices = devices.as_array().unwrap().iter();
+        let device = devices.find(|device| device["hive_name"] == hive && device["id"] == "cpu:0");
+        device.unwrap()["uses"].as_array().unwrap().len()
+    };
+    assert_eq!((uses("attic"), uses(&first)), (1, 0), "{devices:#}");
+
+    cluster
+        .rbee(&["worker", "stop", worker["id"].as_str().unwrap()])
+        .ok();
+    assert!(lifecycle.finish(Duration::from_secs(10)).await);
+    cluster.stop();
 }

@@ -23,6 +23,10 @@ const PASSED_ON: &[&str] = &[
     "NVIDIA_VISIBLE_DEVICES",
 ];
 
+/// `cuda:N` is the Nth GPU in the order of the management library, by which the hive knows them; CUDA's own order puts
+/// the fastest first (CUDA C++ Programming Guide, environment variables).
+const CUDA_ORDER: [&str; 2] = ["CUDA_DEVICE_ORDER", "PCI_BUS_ID"];
+
 /// Settings of logs and traces are the worker's as much as the hive's.
 const PASSED_ON_PREFIXES: &[&str] = &["RBEE_LOG", "RBEE_OTLP", "OTEL_"];
 
@@ -37,8 +41,9 @@ pub fn for_worker(
     let passed_on = own.into_iter().filter(|(name, _)| is_passed_on(name));
     let configured = configured.iter().map(|(name, value)| (name.into(), value.into()));
     let mark = (FOLDER_MARK.into(), folder.into());
+    let order = CUDA_ORDER.map(OsString::from).into();
     // Of two with one name the last stays.
-    let environment: BTreeMap<_, _> = passed_on.chain(configured).chain([mark]).collect();
+    let environment: BTreeMap<_, _> = passed_on.chain([order]).chain(configured).chain([mark]).collect();
     environment.into_iter().collect()
 }
 
@@ -71,6 +76,7 @@ mod tests {
         assert_eq!(
             environment,
             [
+                "CUDA_DEVICE_ORDER=PCI_BUS_ID",
                 "PATH=/bin",
                 "RBEE_LOG=debug",
                 "RBEE_OTLP_ENDPOINT=http://127.0.0.1:4317",

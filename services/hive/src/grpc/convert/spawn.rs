@@ -15,10 +15,10 @@ use crate::spawn::{Check, SpawnError, SpawnEvent};
 
 /// Reads what a client wants spawned.
 pub(crate) fn spawn_from_wire(request: &hive::SpawnWorkerRequest) -> Result<SpawnRequest, Fault> {
-    let settings = match &request.settings {
-        None => None,
-        Some(hive::spawn_worker_request::Settings::Llm(llm)) => Some(llm),
-    };
+    let settings = request
+        .settings
+        .as_ref()
+        .map(|hive::spawn_worker_request::Settings::Llm(llm)| llm);
     Ok(SpawnRequest {
         force: request.force,
         ..wanted(
@@ -32,10 +32,10 @@ pub(crate) fn spawn_from_wire(request: &hive::SpawnWorkerRequest) -> Result<Spaw
 
 /// Reads what a client wants checked.
 pub(crate) fn check_from_wire(request: &hive::CheckSpawnRequest) -> Result<SpawnRequest, Fault> {
-    let settings = match &request.settings {
-        None => None,
-        Some(hive::check_spawn_request::Settings::Llm(llm)) => Some(llm),
-    };
+    let settings = request
+        .settings
+        .as_ref()
+        .map(|hive::check_spawn_request::Settings::Llm(llm)| llm);
     wanted(
         &request.model_id,
         request.worker_type,
