@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use crate::build::{self, BuildFolder, Shell, Steps};
 use crate::error::PackageError;
 use crate::fetch::{FetchFile, Fetcher};
-use crate::index::{self, Files, Listed};
+use crate::index::{Files, Index, Listed, worker_type_of};
 use crate::options::Options;
 use crate::package::{Dependency, DependencyState, Package, PackageName, Version};
 use crate::run::{Confinement, ConfinementPolicy, Mark, Patience, Tools, end_all};
@@ -152,36 +152,34 @@ impl Packages {
     /// # Errors
     /// If the index can't be read. What is wrong with a single package is told in its place.
     pub async fn list(&self) -> Result<Vec<ListedPackage>, PackageError> {
-        let listed = index::list(&self.options.index, &*self.files).await?;
-        let preferred: Vec<PackageName> = WorkerType::ALL
-            .iter()
-            .filter_map(|&worker_type| index::preferred(&listed, worker_type))
-            .map(|listed| listed.name.clone())
-            .collect();
-        let preferred = &preferred;
-        let describe = |Listed { name, worker_type }| async move {
-            let described = match self.describe(&name).await {
+        let index = &self.index().await?;
+        let describe = |listed: Listed| async move {
+            let described = match self.describe(index, &listed.name).await {
                 Ok(described) => Ok(described),
                 Err(PackageError::Invalid { problem, .. }) => Err(problem),
                 Err(error) => Err(error.to_string()),
             };
             ListedPackage {
-                preferred: preferred.contains(&name),
-                name,
-                worker_type,
+                preferred: index.preferred(listed.worker_type) == Some(&listed),
+                name: listed.name,
+                worker_type: listed.worker_type,
                 described,
             }
         };
-        Ok(futures_util::stream::iter(listed)
+        Ok(futures_util::stream::iter(index.listed().to_vec())
             .map(describe)
             .buffered(EVALUATED_AT_ONCE)
             .collect()
             .await)
     }
 
-    async fn describe(&self, name: &PackageName) -> Result<Described, PackageError> {
+    async fn index(&self) -> Result<Index, PackageError> {
+        Index::open(&self.options.index, &*self.files).await
+    }
+
+    async fn describe(&self, index: &Index, name: &PackageName) -> Result<Described, PackageError> {
         let shell = self.shell().await?;
-        let files = index::read(&self.options.index, name, &*self.files).await?;
+        let files = index.read(name, &*self.files).await?;
         let folder = self.folder(name, files).await?;
         let patience = Patience {
             until: Instant::now() + LISTING_PATIENCE,
@@ -210,16 +208,15 @@ impl Packages {
         worker_type: Option<WorkerType>,
         name: Option<&str>,
     ) -> Result<(PackageName, WorkerType), PackageError> {
-        let listed = index::list(&self.options.index, &*self.files).await?;
-        let named = |name: &str| listed.iter().find(|listed| listed.name.as_str() == name);
+        let index = self.index().await?;
         let not_found = || PackageError::NotFound {
             name: name.unwrap_or_default().chars().take(128).collect(),
         };
         let chosen = match (name, worker_type) {
-            (Some(name), _) => named(name).ok_or_else(not_found)?,
-            (None, Some(worker_type)) => {
-                index::preferred(&listed, worker_type).ok_or(PackageError::NoneFor { worker_type })?
-            }
+            (Some(name), _) => index.find(name).ok_or_else(not_found)?,
+            (None, Some(worker_type)) => index
+                .preferred(worker_type)
+                .ok_or(PackageError::NoneFor { worker_type })?,
             (None, None) => return Err(not_found()),
         };
         match worker_type {
@@ -246,7 +243,7 @@ impl Packages {
         let not_found = || PackageError::NotFound {
             name: name.to_string(),
         };
-        let worker_type = index::worker_type_of(name).ok_or_else(not_found)?;
+        let worker_type = worker_type_of(name).ok_or_else(not_found)?;
         let shell = self.shell().await?;
         if let (ConfinementPolicy::Required, Confinement::None { why }) =
             (self.options.confinement, &shell.confinement)
@@ -254,7 +251,7 @@ impl Packages {
             return Err(PackageError::NotConfined { why: why.clone() });
         }
         let files = tokio::select! {
-            files = index::read(&self.options.index, name, &*self.files) => files?,
+            files = self.read(name) => files?,
             () = cancel.cancelled() => return Err(PackageError::Cancelled),
         };
         let folder = self.folder(name, files).await?;
@@ -272,6 +269,10 @@ impl Packages {
                 Err(error)
             }
         }
+    }
+
+    async fn read(&self, name: &PackageName) -> Result<Files, PackageError> {
+        self.index().await?.read(name, &*self.files).await
     }
 
     async fn build_in(
@@ -311,7 +312,7 @@ impl Packages {
             tell,
         };
         let version = steps.run_all().await?;
-        let program = index::worker_type_of(name).map_or("", WorkerType::binary_name);
+        let program = worker_type_of(name).map_or("", WorkerType::binary_name);
         match build::find_program(&folder.package(), program) {
             Ok(path) => Ok((version, path)),
             Err(problem) => Err(PackageError::NoProgram {

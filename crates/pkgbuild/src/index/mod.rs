@@ -28,7 +28,11 @@ mod embedded;
 mod folder;
 mod remote;
 
+use std::path::PathBuf;
+
+use document::Document;
 use rbee_artifacts::WorkerType;
+use url::Url;
 
 use crate::PackageError;
 use crate::fetch::FetchFile;
@@ -61,16 +65,69 @@ pub(crate) fn worker_type_of(name: &PackageName) -> Option<WorkerType> {
     WorkerType::from_binary_name(program)
 }
 
-/// The packages for workers, by name. What else is in the index is left out.
-pub(crate) async fn list(
-    location: &IndexLocation,
-    files: &dyn FetchFile,
-) -> Result<Vec<Listed>, PackageError> {
-    let names = match location {
-        IndexLocation::Embedded => embedded::names(),
-        IndexLocation::Folder(folder) => folder::names(folder).await?,
-        IndexLocation::Url(url) => remote::names(url, files).await?,
-    };
+/// An index that was read.
+pub(crate) struct Index {
+    place: Place,
+    listed: Vec<Listed>,
+}
+
+enum Place {
+    Embedded,
+    Folder(PathBuf),
+    Remote(Url, Document),
+}
+
+impl Index {
+    /// Reads which packages there are.
+    pub(crate) async fn open(location: &IndexLocation, files: &dyn FetchFile) -> Result<Self, PackageError> {
+        let (place, names) = match location {
+            IndexLocation::Embedded => (Place::Embedded, embedded::names()),
+            IndexLocation::Folder(folder) => (Place::Folder(folder.clone()), folder::names(folder).await?),
+            IndexLocation::Url(url) => {
+                let document = remote::document(url, files).await?;
+                let names = document.packages.iter().map(|package| package.name.clone());
+                let names = names.collect();
+                (Place::Remote(url.clone(), document), names)
+            }
+        };
+        let listed = listed(&names);
+        Ok(Self { place, listed })
+    }
+
+    /// The packages for workers, by name.
+    pub(crate) fn listed(&self) -> &[Listed] {
+        &self.listed
+    }
+
+    /// The package of this name.
+    pub(crate) fn find(&self, name: &str) -> Option<&Listed> {
+        self.listed.iter().find(|listed| listed.name.as_str() == name)
+    }
+
+    /// The package that is taken for a worker type if none is named.
+    pub(crate) fn preferred(&self, worker_type: WorkerType) -> Option<&Listed> {
+        preferred(&self.listed, worker_type)
+    }
+
+    /// The files of a package.
+    pub(crate) async fn read(
+        &self,
+        name: &PackageName,
+        files: &dyn FetchFile,
+    ) -> Result<Files, PackageError> {
+        let found = match &self.place {
+            Place::Embedded => embedded::read(name),
+            Place::Folder(folder) => folder::read(folder, name).await?,
+            Place::Remote(url, document) => remote::read(url, document, name, files).await?,
+        };
+        found.ok_or_else(|| PackageError::NotFound {
+            name: name.to_string(),
+        })
+    }
+}
+
+/// Those that are for workers, by name. What else is in the index is left out.
+fn listed(names: &[String]) -> Vec<Listed> {
     let mut listed: Vec<Listed> = names
         .iter()
         .filter_map(|name| name.parse::<PackageName>().ok())
@@ -81,28 +138,12 @@ pub(crate) async fn list(
         .collect();
     listed.sort_by(|a, b| a.name.cmp(&b.name));
     listed.dedup();
-    Ok(listed)
+    listed
 }
 
-/// The files of a package.
-pub(crate) async fn read(
-    location: &IndexLocation,
-    name: &PackageName,
-    files: &dyn FetchFile,
-) -> Result<Files, PackageError> {
-    let found = match location {
-        IndexLocation::Embedded => embedded::read(name),
-        IndexLocation::Folder(folder) => folder::read(folder, name).await?,
-        IndexLocation::Url(url) => remote::read(url, name, files).await?,
-    };
-    found.ok_or_else(|| PackageError::NotFound {
-        name: name.to_string(),
-    })
-}
-
-/// The package that is taken for a worker type if none is named: the one built from the source. No release is
-/// published yet that a `-bin` package could fetch; once there is, it should come first where it suits.
-pub(crate) fn preferred(listed: &[Listed], worker_type: WorkerType) -> Option<&Listed> {
+/// The one built from the source. No release is published yet that a `-bin` package could fetch; once there is, it
+/// should come first where it suits.
+fn preferred(listed: &[Listed], worker_type: WorkerType) -> Option<&Listed> {
     let of_type = || listed.iter().filter(|listed| listed.worker_type == worker_type);
     of_type()
         .find(|listed| listed.name.as_str().ends_with("-git"))
@@ -124,19 +165,15 @@ mod tests {
 
     #[test]
     fn the_one_from_the_source_comes_first() {
-        let listed = |names: &[&str]| -> Vec<Listed> {
-            let package = |name: &&str| {
-                let name: PackageName = name.parse().unwrap();
-                let worker_type = worker_type_of(&name).unwrap();
-                Listed { name, worker_type }
-            };
-            names.iter().map(package).collect()
-        };
-        let both = listed(&[
-            "llm-worker-rbee-cpu-bin",
-            "llm-worker-rbee-cpu-git",
+        let names = [
             "sd-worker-rbee-cpu-bin",
-        ]);
+            "llm-worker-rbee-cpu-git",
+            "firefox",
+            "llm-worker-rbee-cpu-bin",
+            "../x",
+        ];
+        let both = listed(&names.map(str::to_owned));
+        assert_eq!(both.len(), 3);
         assert_eq!(preferred(&both, WorkerType::CpuLlm), Some(&both[1]));
         assert_eq!(preferred(&both, WorkerType::CpuSd), Some(&both[2]));
         assert_eq!(preferred(&both, WorkerType::CudaLlm), None);

@@ -10,39 +10,30 @@ use crate::PackageError;
 use crate::fetch::{FetchError, FetchFile, FetchRequest};
 use crate::package::PackageName;
 
-pub(super) async fn names(url: &Url, files: &dyn FetchFile) -> Result<Vec<String>, PackageError> {
-    let document = document(url, files).await?;
-    Ok(document
-        .packages
-        .into_iter()
-        .map(|package| package.name)
-        .collect())
+pub(super) async fn document(url: &Url, files: &dyn FetchFile) -> Result<Document, PackageError> {
+    let text = fetch(url, url, files).await?;
+    Document::parse(&text).map_err(|problem| invalid(url, problem))
 }
 
 pub(super) async fn read(
     url: &Url,
+    document: &Document,
     name: &PackageName,
     files: &dyn FetchFile,
 ) -> Result<Option<Files>, PackageError> {
-    let document = document(url, files).await?;
     let Some(package) = document
         .packages
-        .into_iter()
+        .iter()
         .find(|package| package.name == name.as_str())
     else {
         return Ok(None);
     };
     let mut found = Files::new();
-    for file in package.files {
-        let content = read_file(url, name, &file, files).await?;
+    for file in &package.files {
+        let content = read_file(url, name, file, files).await?;
         found.push((file.path.as_str().to_owned(), content));
     }
     Ok(Some(found))
-}
-
-async fn document(url: &Url, files: &dyn FetchFile) -> Result<Document, PackageError> {
-    let text = fetch(url, url, files).await?;
-    Document::parse(&text).map_err(|problem| invalid(url, problem))
 }
 
 async fn read_file(
