@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use rbee_pkgbuild::PackageError;
+use rbee_pkgbuild::{ConfinementPolicy, PackageError};
 
 use crate::support::{HEAD, PACKAGE, Place, policies};
 
@@ -54,33 +54,27 @@ pkgver() {{
     )
 }
 
-fn place(policy: rbee_pkgbuild::ConfinementPolicy, fragment: &str) -> (Place, String) {
+/// A package whose source is this repository.
+fn place(policy: ConfinementPolicy, repository: &Path, fragment: &str) -> Place {
     let mut place = Place::new(policy, &pkgbuild(fragment));
-    let folder = place.folder.path().join("repository");
-    let first = repository(&folder);
-    let url = format!("git+file://{}", folder.display());
+    let url = format!("git+file://{}", repository.display());
     place.options.variables.insert("RBEE_SOURCE".into(), url);
-    (place, first)
+    place
 }
 
 #[tokio::test]
 async fn a_repository_at_a_tag_a_branch_a_commit_or_its_head() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = repository(folder.path());
     for policy in policies().await {
         for (fragment, version) in [
-            ("", "3.r2"),
-            ("#tag=v1", "1.r1"),
-            ("#branch=side/branch", "2.r2"),
-            ("#branch=main", "3.r2"),
-            ("#commit=", "1.r1"),
-            ("#commit=short", "1.r1"),
+            (String::new(), "3.r2"),
+            ("#tag=v1".to_owned(), "1.r1"),
+            ("#branch=side/branch".to_owned(), "2.r2"),
+            (format!("#commit={first}"), "1.r1"),
+            (format!("#commit={}", &first[..8]), "1.r1"),
         ] {
-            let (place, first) = place(policy, fragment);
-            match fragment {
-                "#commit=" => place.write("PKGBUILD", pkgbuild(&format!("#commit={first}"))),
-                "#commit=short" => place.write("PKGBUILD", pkgbuild(&format!("#commit={}", &first[..8]))),
-                _ => {}
-            }
-            let built = place.build().await.unwrap();
+            let built = place(policy, folder.path(), &fragment).build().await.unwrap();
             assert_eq!(built.version.pkgver(), version, "{fragment}");
             built.discard().await;
         }
@@ -89,13 +83,14 @@ async fn a_repository_at_a_tag_a_branch_a_commit_or_its_head() {
 
 #[tokio::test]
 async fn what_a_repository_does_not_have_is_named() {
-    let policy = rbee_pkgbuild::ConfinementPolicy::Off;
+    let folder = tempfile::tempdir().unwrap();
+    repository(folder.path());
     for (fragment, words) in [
         ("#tag=v2", "v2"),
         ("#branch=nowhere", "nowhere"),
         ("#commit=0123456789", "commit 0123456789"),
     ] {
-        let (place, _) = place(policy, fragment);
+        let place = place(ConfinementPolicy::Off, folder.path(), fragment);
         let error = place.failure().await;
         assert!(
             matches!(error, PackageError::SourceUnavailable { .. }),
@@ -103,9 +98,7 @@ async fn what_a_repository_does_not_have_is_named() {
         );
         assert!(error.to_string().contains(words), "{error}");
     }
-    let (mut place, _) = place(policy, "");
-    let nowhere = "git+file:///nowhere/at/all".to_owned();
-    place.options.variables.insert("RBEE_SOURCE".into(), nowhere);
+    let place = place(ConfinementPolicy::Off, "/nowhere/at/all".as_ref(), "");
     let error = place.failure().await;
     assert!(
         matches!(error, PackageError::SourceUnavailable { .. }),
@@ -116,7 +109,7 @@ async fn what_a_repository_does_not_have_is_named() {
 #[tokio::test]
 async fn a_repository_of_this_host_must_be_the_operators_choice() {
     let place = Place::new(
-        rbee_pkgbuild::ConfinementPolicy::Off,
+        ConfinementPolicy::Off,
         &format!("{HEAD}source=('git+file:///srv/private')\nsha256sums=(SKIP)\n{PACKAGE}"),
     );
     let error = place.failure().await;
@@ -130,7 +123,7 @@ async fn a_repository_of_this_host_must_be_the_operators_choice() {
 #[tokio::test]
 async fn a_server_that_hangs_can_be_cancelled() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let mut place = Place::new(rbee_pkgbuild::ConfinementPolicy::Off, &pkgbuild(""));
+    let mut place = Place::new(ConfinementPolicy::Off, &pkgbuild(""));
     let url = format!("git+http://{}/tool", listener.local_addr().unwrap());
     place.options.variables.insert("RBEE_SOURCE".into(), url);
     let cancel = async {
