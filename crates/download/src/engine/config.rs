@@ -47,7 +47,9 @@ impl Default for DownloadConfig {
 /// Tells how many bytes can still be written below a folder; `None` where that cannot be known. Called on a
 /// thread that may block.
 #[derive(Clone)]
-pub struct AvailableBytes(Arc<dyn Fn(&Path) -> io::Result<Option<u64>> + Send + Sync>);
+pub struct AvailableBytes(Arc<Measure>);
+
+type Measure = dyn Fn(&Path) -> io::Result<Option<u64>> + Send + Sync;
 
 impl AvailableBytes {
     /// By this function.

@@ -17,6 +17,7 @@ mod config;
 mod download;
 mod error;
 mod expected;
+mod hasher;
 mod judge;
 mod meter;
 mod page;

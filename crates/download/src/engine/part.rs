@@ -12,6 +12,9 @@ use super::state::PartState;
 /// Longest name, in bytes: with our endings it stays below the 255 that file systems take.
 const LONGEST_NAME_BYTES: usize = 200;
 
+/// What a part on a full disk gives up, so that what it claims can be written, in bytes.
+const ROOM_BYTES: u64 = 256 * 1024;
+
 /// Where the files of a part lie.
 #[derive(Debug, Clone)]
 pub(super) struct PartPaths {
@@ -106,6 +109,26 @@ impl Part {
         state
             .save(&self.paths.state, &self.paths.scratch)
             .map_err(disk("write", &self.paths.state))
+    }
+
+    /// Leaves the part as it is to be found: claimed, or gone if nothing is in it. On a full disk the last of it makes room
+    /// for the claim. Blocking.
+    pub(super) fn close(&self, state: &PartState, mut done: RangeSet) -> Result<(), DownloadError> {
+        if done.is_empty() {
+            return self.remove();
+        }
+        match self.save(&state.clone().with_done(&done)) {
+            Err(DownloadError::Disk { source, .. }) if source.kind() == io::ErrorKind::StorageFull => {
+                done.cut(done.end().saturating_sub(ROOM_BYTES));
+                let cut = self.file.set_len(done.end());
+                cut.map_err(disk("truncate", &self.paths.part))?;
+                match done.is_empty() {
+                    true => self.remove(),
+                    false => self.save(&state.clone().with_done(&done)),
+                }
+            }
+            saved => saved,
+        }
     }
 
     /// Takes back what was claimed, before other bytes are written over it; for good, power failing or not.

@@ -8,28 +8,23 @@
 //! What comes in the file's order is hashed from the buffer that the network filled. What was written ahead
 //! of it, by another connection or an earlier run, is read back once its turn comes.
 
-use std::fs::File;
 use std::io;
-use std::ops::Range;
 use std::os::unix::fs::FileExt as _;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc as blocking;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use bytes::Bytes;
-use sha2::{Digest as _, Sha256};
 use tokio::sync::{mpsc, oneshot};
 
+use super::hasher::{Drained, Hasher, Turn};
 use super::part::Part;
 use super::ranges::RangeSet;
 
 /// Buffers under way between two stages. The HTTP library's are 400 KiB at most: with both queues full that is
 /// 13 MiB a download.
 const QUEUE: usize = 16;
-
-/// Bytes read back at once.
-const READ_BACK_BYTES: usize = 512 * 1024;
 
 enum Job {
     Write {
@@ -38,21 +33,6 @@ enum Job {
     },
     /// Forget everything, and tell when that is done.
     Restart(oneshot::Sender<io::Result<()>>),
-}
-
-enum Turn {
-    Bytes(Bytes),
-    ReadBack(Range<u64>),
-    Restart,
-}
-
-/// What was written and hashed when the pipeline closed.
-#[derive(Debug)]
-pub(super) struct Drained {
-    /// Bytes hashed: from the file's beginning to the first that is missing.
-    pub(super) hashed_bytes: u64,
-    /// SHA-256 over them; `None` if hashing was given up.
-    pub(super) sha256: Option<[u8; 32]>,
 }
 
 /// The threads are gone; [`Pipeline::drain`] tells why.
@@ -76,16 +56,18 @@ impl Pipeline {
         let written = Arc::new(Mutex::new(done));
         let give_up = Arc::new(AtomicBool::new(false));
         let (turns, in_turn) = blocking::sync_channel(QUEUE);
+        let restarts = Arc::new(AtomicU64::new(0));
         let hasher = {
-            let (part, give_up) = (Arc::clone(part), Arc::clone(&give_up));
+            let hasher = Hasher::new(part, &give_up, &restarts);
             thread::Builder::new()
                 .name("download-hash".to_owned())
-                .spawn(move || hash(&part.file, &in_turn, &give_up))?
+                .spawn(move || hasher.run(&in_turn))?
         };
         let writer = Writer {
             part: Arc::clone(part),
             written: Arc::clone(&written),
             turns,
+            restarts,
             front: 0,
         };
         thread::Builder::new()
@@ -157,6 +139,8 @@ struct Writer {
     part: Arc<Part>,
     written: Arc<Mutex<RangeSet>>,
     turns: blocking::SyncSender<Turn>,
+    /// Counted up before the file is emptied, so that the hasher doesn't wonder where it went.
+    restarts: Arc<AtomicU64>,
     /// Up to here everything is with the hasher.
     front: u64,
 }
@@ -204,6 +188,7 @@ impl Writer {
     fn restart(&mut self) -> io::Result<()> {
         *self.lock() = RangeSet::default();
         self.front = 0;
+        self.restarts.fetch_add(1, Ordering::SeqCst);
         self.part.file.set_len(0)?;
         self.hand_on(Turn::Restart)
     }
@@ -220,41 +205,11 @@ impl Writer {
     }
 }
 
-fn hash(file: &File, turns: &blocking::Receiver<Turn>, give_up: &AtomicBool) -> io::Result<Drained> {
-    let mut hasher = Sha256::new();
-    let mut hashed_bytes = 0;
-    let mut buffer = Vec::new();
-    for turn in turns {
-        if give_up.load(Ordering::Relaxed) {
-            continue; // what waits is let go of, so that the writer gets on
-        }
-        match turn {
-            Turn::Bytes(bytes) => {
-                hasher.update(&bytes);
-                hashed_bytes += bytes.len() as u64;
-            }
-            Turn::ReadBack(range) => {
-                buffer.resize(READ_BACK_BYTES, 0);
-                while hashed_bytes < range.end && !give_up.load(Ordering::Relaxed) {
-                    let most = (range.end - hashed_bytes).min(READ_BACK_BYTES as u64) as usize;
-                    file.read_exact_at(&mut buffer[..most], hashed_bytes)?;
-                    hasher.update(&buffer[..most]);
-                    hashed_bytes += most as u64;
-                }
-            }
-            Turn::Restart => (hasher, hashed_bytes) = (Sha256::new(), 0),
-        }
-    }
-    let whole = !give_up.load(Ordering::Relaxed);
-    Ok(Drained {
-        hashed_bytes,
-        sha256: whole.then(|| hasher.finalize().into()),
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use sha2::{Digest as _, Sha256};
+    use std::ops::Range;
 
     use super::*;
 

@@ -31,7 +31,15 @@ impl RangeSet {
         let met = &self.0[from..to];
         let start = met.first().map_or(new.start, |range| range.start.min(new.start));
         let end = met.last().map_or(new.end, |range| range.end.max(new.end));
-        self.0.splice(from..to, [start..end]);
+        self.0.splice(from..to, std::iter::once(start..end));
+    }
+
+    /// Only what lies before `end`.
+    pub(crate) fn cut(&mut self, end: u64) {
+        self.0.retain(|range| range.start < end);
+        if let Some(last) = self.0.last_mut() {
+            last.end = last.end.min(end);
+        }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -110,6 +118,9 @@ mod tests {
             prop_assert_eq!(set.front(), front as u64);
             let run = (at..SIZE).find(|at| !flags[*at]).unwrap_or(SIZE);
             prop_assert_eq!(set.end_of_run(at as u64), run as u64);
+            set.cut(at as u64);
+            prop_assert!(set.end() <= at as u64);
+            prop_assert_eq!(&self::flags(&set.0)[..at], &flags[..at]);
         }
 
         #[test]

@@ -106,10 +106,13 @@ impl Session<'_> {
         range: Range<u64>,
         lane: Lane,
     ) -> Result<Option<(Opened, Range<u64>)>, Failure> {
-        let known = Known {
-            expected: self.what.expected.size_bytes,
-            total: self.state().size_bytes,
-            validator: self.state().validator.clone(),
+        let known = {
+            let state = self.state();
+            Known {
+                expected: self.what.expected.size_bytes,
+                total: state.size_bytes,
+                validator: state.validator.clone(),
+            }
         };
         let whole = range.start == 0 && range.end == known.total.unwrap_or(u64::MAX);
         let asked = Asked {

@@ -94,6 +94,7 @@ impl<'a> Session<'a> {
         self.resumed_bytes
     }
 
+    /// One at a time: a guard lives to the end of its statement, and none is held while another is taken.
     pub(super) fn state(&self) -> MutexGuard<'_, PartState> {
         lock(&self.state)
     }
@@ -162,7 +163,9 @@ impl<'a> Session<'a> {
         let mut told = None;
         let mut tell = |meter: &mut Meter| {
             meter.note(begun.elapsed(), self.received.load(Ordering::Relaxed));
-            let progress = meter.progress(self.plan().sent.covered(), self.state().size_bytes);
+            let there = self.plan().sent.covered();
+            let total = self.state().size_bytes;
+            let progress = meter.progress(there, total);
             if told != Some(progress) {
                 told = Some(progress);
                 on_progress(progress);
@@ -275,14 +278,13 @@ impl<'a> Session<'a> {
         });
     }
 
-    /// Leaves the part as it is to be found: claimed, or gone if nothing is in it.
     async fn close(&self) -> Result<(), DownloadError> {
         let (written, whole) = (self.pipeline.written(), self.is_whole());
-        let state = self.state().clone().with_done(&written);
+        let state = self.state().clone();
         let part = Arc::clone(&self.part);
-        blocking(move || match written.is_empty() && !whole {
-            true => part.remove(),
-            false => part.save(&state),
+        blocking(move || match whole {
+            true => part.save(&state.with_done(&written)),
+            false => part.close(&state, written),
         })
         .await
     }
@@ -302,8 +304,8 @@ impl<'a> Session<'a> {
     }
 
     fn missing_bytes(&self) -> u64 {
-        let (size, sent) = (self.state().size_bytes, self.plan().sent.covered());
-        size.unwrap_or(0).saturating_sub(sent)
+        let size = self.state().size_bytes.unwrap_or(0);
+        size.saturating_sub(self.plan().sent.covered())
     }
 
     /// An error unless the disk can take what is missing.

@@ -76,10 +76,18 @@ impl PartState {
 
     /// Replaces the state at `path`: old or new is there whenever the power fails, never half of it.
     pub(super) fn save(&self, path: &Path, scratch: &Path) -> io::Result<()> {
-        let mut file = File::create(scratch)?;
+        let written = self.write(scratch).and_then(|()| fs::rename(scratch, path));
+        if written.is_err() {
+            // On a full disk, half of it would only be in the way.
+            let _ = fs::remove_file(scratch);
+        }
+        written
+    }
+
+    fn write(&self, path: &Path) -> io::Result<()> {
+        let mut file = File::create(path)?;
         file.write_all(&serde_json::to_vec(self).map_err(io::Error::other)?)?;
-        file.sync_all()?;
-        fs::rename(scratch, path)
+        file.sync_all()
     }
 }
 

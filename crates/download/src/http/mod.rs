@@ -4,6 +4,7 @@
 mod address;
 mod ask;
 mod body;
+mod calls;
 mod client;
 mod config;
 mod error;
@@ -17,8 +18,9 @@ mod wait;
 pub use address::AddressClass;
 pub use ask::Ask;
 pub(crate) use body::content_type;
+pub use calls::{Answer, Prefix, Probe};
+pub use client::HttpClient;
 pub(crate) use client::Opened;
-pub use client::{Answer, HttpClient, Prefix, Probe};
 pub use config::{HttpConfig, HttpSetupError};
 pub use error::{HttpError, Refusal};
 pub use origin::{Origin, Token, shown};
