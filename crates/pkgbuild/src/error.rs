@@ -147,6 +147,14 @@ pub enum PackageError {
         /// What is there instead.
         problem: String,
     },
+    /// The build took what room there was.
+    #[error("less than {least_free_bytes} bytes are left on the disk of {}, where packages are built; free some", folder.display())]
+    DiskFull {
+        /// Where packages are built.
+        folder: PathBuf,
+        /// What must stay free.
+        least_free_bytes: u64,
+    },
     /// A file or a program of this host can't be used.
     #[error("{what} {}", path.display())]
     Io {

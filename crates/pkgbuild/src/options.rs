@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use url::Url;
 
+use crate::PackageError;
 use crate::package::address_in;
 use crate::run::ConfinementPolicy;
 
@@ -64,6 +65,8 @@ pub struct Limits {
     pub processes: u64,
     /// Open files of each process.
     pub open_files: u64,
+    /// What stays free on the disk of the builds; a build that takes more is ended.
+    pub least_free_bytes: u64,
 }
 
 impl Default for Limits {
@@ -75,6 +78,7 @@ impl Default for Limits {
             file_bytes: 16 << 30,
             processes: 8192,
             open_files: 8192,
+            least_free_bytes: 1 << 30,
         }
     }
 }
@@ -107,6 +111,13 @@ impl Options {
         };
         let values = self.variables.values().filter_map(|value| address_in(value));
         index.into_iter().chain(values).collect()
+    }
+
+    pub(crate) fn disk_full(&self) -> PackageError {
+        PackageError::DiskFull {
+            folder: self.folder.clone(),
+            least_free_bytes: self.limits.least_free_bytes,
+        }
     }
 
     /// What can't be used of these, in words.

@@ -16,7 +16,7 @@ use crate::fetch::{FetchFile, Fetcher};
 use crate::index::{Files, Index, Listed, worker_type_of};
 use crate::options::Options;
 use crate::package::{Dependency, DependencyState, Package, PackageName, Version};
-use crate::run::{Confinement, ConfinementPolicy, Mark, Patience, Tools, end_all};
+use crate::run::{Confinement, ConfinementPolicy, Mark, Patience, Room, Tools, end_all};
 use crate::step::BuildEvent;
 
 /// Looking at one package takes a moment; more of them at once only take turns.
@@ -182,8 +182,9 @@ impl Packages {
         let files = index.read(name, &*self.files).await?;
         let folder = self.folder(name, files).await?;
         let patience = Patience {
-            until: Instant::now() + LISTING_PATIENCE,
-            cancel: CancellationToken::new(),
+            // A full disk is no reason not to say what there is.
+            room: Room::new(folder.root(), 0),
+            ..self.patience(LISTING_PATIENCE, &CancellationToken::new(), &folder)
         };
         let package = build::evaluate(shell, &folder, &self.options, name, &patience).await;
         folder.remove().await;
@@ -284,10 +285,7 @@ impl Packages {
         cancel: &CancellationToken,
     ) -> Result<(Version, PathBuf), PackageError> {
         let options = &*self.options;
-        let patience = |most| Patience {
-            until: Instant::now() + most,
-            cancel: cancel.clone(),
-        };
+        let patience = |most| self.patience(most, cancel, folder);
         if let Confinement::None { why } = &shell.confinement {
             tell(BuildEvent::Notice(format!(
                 "{name} is built with the rights of this service, since {why}"
@@ -319,6 +317,14 @@ impl Packages {
                 name: name.clone(),
                 problem,
             }),
+        }
+    }
+
+    fn patience(&self, most: Duration, cancel: &CancellationToken, folder: &BuildFolder) -> Patience {
+        Patience {
+            until: Instant::now() + most,
+            cancel: cancel.clone(),
+            room: Room::new(folder.root(), self.options.limits.least_free_bytes),
         }
     }
 

@@ -80,7 +80,7 @@ impl<'a> Budget<'a> {
 
     fn count_unpacked(&self, bytes: u64) -> Result<(), String> {
         if (self.is_cancelled)() {
-            return Err("it was cancelled".to_owned());
+            return Err("it took too long, or was cancelled".to_owned());
         }
         let mut used = self.used.get();
         used.bytes += bytes;

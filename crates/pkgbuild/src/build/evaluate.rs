@@ -55,6 +55,7 @@ pub(crate) async fn evaluate(
     let (ended, output) = ended.map_err(PackageError::io("cannot start", &shell.bash))?;
     match ended {
         Ended::Cancelled => return Err(PackageError::Cancelled),
+        Ended::DiskFull => return Err(options.disk_full()),
         Ended::TimedOut => {
             return Err(invalid(format!(
                 "its evaluation took longer than {}",

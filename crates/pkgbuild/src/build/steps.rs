@@ -76,6 +76,7 @@ impl Steps<'_> {
         let problem = match ended {
             Ended::Exited(status) if status.success() => return Ok(kept),
             Ended::Cancelled => return Err(PackageError::Cancelled),
+            Ended::DiskFull => return Err(self.options.disk_full()),
             Ended::TimedOut => format!(
                 "was ended, since the build took longer than {}",
                 humantime::format_duration(self.options.build_timeout)

@@ -15,6 +15,7 @@ use crate::run::{Access, Confinement, Ended, Mark, Output, Patience, StandardOut
 pub(super) enum GitError {
     Failed(String),
     TimedOut,
+    DiskFull,
     Cancelled,
 }
 
@@ -110,6 +111,7 @@ impl Clone<'_> {
                     last.join("; ")
                 )))
             }
+            Ok((Ended::DiskFull, _)) => Err(GitError::DiskFull),
             Ok((Ended::TimedOut, _)) => Err(GitError::TimedOut),
             Ok((Ended::Cancelled, _)) => Err(GitError::Cancelled),
             Err(error) => Err(GitError::Failed(format!("git can't be started: {error}"))),

@@ -99,6 +99,7 @@ impl Fetcher<'_> {
                 };
                 clone.run(self.patience).await.map_err(|error| match error {
                     git::GitError::Cancelled => PackageError::Cancelled,
+                    git::GitError::DiskFull => self.options.disk_full(),
                     git::GitError::TimedOut => unavailable(self.too_long()),
                     git::GitError::Failed(problem) => unavailable(problem),
                 })
@@ -139,10 +140,12 @@ impl Fetcher<'_> {
                 continue;
             };
             let (archive, into) = (folder.sources().join(&source.name), folder.sources());
-            let patience = self.patience.clone();
+            // Ends the thread also when this future is dropped, or it would go on writing.
+            let cancel = self.patience.cancel.child_token();
+            let _guard = cancel.clone().drop_guard();
+            let until = self.patience.until;
             let unpacking = tokio::task::spawn_blocking(move || {
-                let is_over =
-                    || patience.cancel.is_cancelled() || patience.until <= tokio::time::Instant::now();
+                let is_over = || cancel.is_cancelled() || until <= tokio::time::Instant::now();
                 let result = archive::unpack(&archive, format, &into, limits, &mut used, &is_over);
                 result.map(|()| used)
             });

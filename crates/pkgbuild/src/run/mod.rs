@@ -3,6 +3,7 @@
 mod lines;
 mod marked;
 mod process;
+mod room;
 mod sandbox;
 mod tools;
 
@@ -11,6 +12,7 @@ pub use sandbox::{Confinement, ConfinementPolicy};
 pub(crate) use lines::Output;
 pub(crate) use marked::{Mark, VARIABLE as MARK_VARIABLE, end_all};
 pub(crate) use process::{Ended, Patience, StandardOutput, run};
+pub(crate) use room::Room;
 pub(crate) use sandbox::Access;
 pub(crate) use tools::Tools;
 

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::lines::LineSplitter;
 use super::marked::{self, Mark};
+use super::room::{self, Room};
 
 /// After the end of a program, and of all that it started, its pipes are empty at once.
 const DRAIN_PATIENCE: Duration = Duration::from_secs(2);
@@ -20,6 +21,7 @@ const DRAIN_PATIENCE: Duration = Duration::from_secs(2);
 pub(crate) enum Ended {
     Exited(ExitStatus),
     TimedOut,
+    DiskFull,
     Cancelled,
 }
 
@@ -32,11 +34,12 @@ pub(crate) enum StandardOutput {
     Kept(usize),
 }
 
-/// How long a program may run.
+/// How long a program may run, and what ends it before.
 #[derive(Debug, Clone)]
 pub(crate) struct Patience {
     pub(crate) until: Instant,
     pub(crate) cancel: CancellationToken,
+    pub(crate) room: Room,
 }
 
 impl Patience {
@@ -45,6 +48,7 @@ impl Patience {
         Self {
             until: self.until.min(Instant::now() + most),
             cancel: self.cancel.clone(),
+            room: self.room.clone(),
         }
     }
 }
@@ -68,6 +72,7 @@ pub(crate) async fn run(
     let mut kept = Vec::new();
     let mut drain_until = None;
     let mut ended = None;
+    let mut disk = tokio::time::interval(room::ASKED_EVERY);
     while !(stdout.is_closed() && stderr.is_closed() && ended.is_some()) {
         let deadline = drain_until.unwrap_or(patience.until);
         // Cancel safe: a read that was not taken has taken nothing, and waiting for a child can be
@@ -82,6 +87,11 @@ pub(crate) async fn run(
                     break;
                 }
                 ended = Some(Ended::TimedOut);
+            }
+            _ = disk.tick(), if ended.is_none() => {
+                if patience.room.is_short() {
+                    ended = Some(Ended::DiskFull);
+                }
             }
             status = running.child.wait(), if ended.is_none() => ended = Some(Ended::Exited(status?)),
             bytes = stdout.read() => match output {

@@ -137,6 +137,17 @@ async fn a_flood_of_output_is_no_trouble() {
     }
 }
 
+#[tokio::test]
+async fn one_that_fills_the_disk_is_ended() {
+    let mut place = Place::new(
+        rbee_pkgbuild::ConfinementPolicy::Off,
+        &format!("{HEAD}{HANGS}{PACKAGE}"),
+    );
+    place.options.limits.least_free_bytes = u64::MAX;
+    let error = place.failure().await;
+    assert!(matches!(error, PackageError::DiskFull { .. }), "{error:?}");
+}
+
 /// Without a limit on what is left of a fork bomb, this would take the machine along. Root is held to no number of
 /// processes by the kernel, so that it is only its end that is shown here: all are gone at once.
 #[tokio::test]

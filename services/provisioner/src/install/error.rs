@@ -25,6 +25,7 @@ pub(crate) fn package_reason(error: &PackageError) -> &'static str {
         | PackageError::NotConfined { .. } => reason::PACKAGE_DEPENDENCY_MISSING,
         PackageError::ChecksumMismatch { .. } => reason::PACKAGE_CHECKSUM_MISMATCH,
         PackageError::BuildFailed { .. } | PackageError::NoProgram { .. } => reason::PACKAGE_BUILD_FAILED,
+        PackageError::DiskFull { .. } => reason::DISK_FULL,
         PackageError::Io { source, .. } if source.kind() == io::ErrorKind::StorageFull => reason::DISK_FULL,
         PackageError::Io { .. } => reason::INTERNAL,
         // Ends a job as cancelled, not as failed.
