@@ -9,6 +9,8 @@ const MAX_SHOWN_LINES: usize = 50_000;
 const MAX_SHOWN_BYTES: usize = 8 << 20;
 /// The end of the output, for an error.
 const TAIL_LINES: usize = 50;
+/// Errors are kept, sent and shown: long lines count for more.
+const MAX_TAIL_BYTES: usize = 16 << 10;
 
 /// Splits a stream of bytes into lines. A carriage return ends a line too: progress bars are made so.
 #[derive(Debug, Default)]
@@ -116,7 +118,13 @@ impl Output {
     }
 
     /// The last lines.
-    pub(crate) fn into_tail(self) -> Vec<String> {
+    pub(crate) fn into_tail(mut self) -> Vec<String> {
+        let mut bytes: usize = self.tail.iter().map(String::len).sum();
+        while bytes > MAX_TAIL_BYTES
+            && let Some(line) = self.tail.pop_front()
+        {
+            bytes -= line.len();
+        }
         self.tail.into()
     }
 }
@@ -165,6 +173,11 @@ mod tests {
         assert_eq!(shown, MAX_SHOWN_LINES);
         let tail = output.into_tail();
         assert_eq!((tail.len(), tail[49].as_str()), (TAIL_LINES, "line 199999"));
+        let mut output = Output::default();
+        for _ in 0..TAIL_LINES {
+            output.take(&"x".repeat(1000));
+        }
+        assert_eq!(output.into_tail().len(), 16);
     }
 
     proptest! {

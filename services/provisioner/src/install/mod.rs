@@ -81,11 +81,14 @@ impl Install {
     /// Builds a package. What it prints goes to those who follow the job, line by line.
     pub(crate) async fn run(
         &self,
-        package: &PackageName,
+        package: &str,
         reporter: &Reporter,
         cancel: &CancellationToken,
     ) -> Result<Built, PackageError> {
         reporter.enter(JobPhase::FetchingSources);
+        let package = &package.parse().map_err(|_| PackageError::NotFound {
+            name: package.to_owned(),
+        })?;
         let telling = Telling {
             package,
             reporter,
@@ -132,7 +135,7 @@ impl Telling<'_> {
             } => self.fetching(name, done_bytes, total_bytes),
             BuildEvent::Entered(step) => {
                 if !std::mem::replace(&mut self.state.lock().is_building, true) {
-                    self.reporter.file(String::new());
+                    self.reporter.file("");
                     self.reporter.enter(JobPhase::Building);
                 }
                 narrate!("{}: {step}", self.package);
@@ -140,7 +143,7 @@ impl Telling<'_> {
             }
             BuildEvent::Line(line) => {
                 tracing::debug!(package = %self.package, line);
-                self.reporter.line(line);
+                self.reporter.line(&line);
             }
             BuildEvent::Notice(notice) => {
                 narrate!("{notice}");
