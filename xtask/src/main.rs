@@ -4,11 +4,13 @@
 //! |---|---|
 //! | `cargo xtask demo --headless` | a whole cluster on this machine: one question, one streaming answer |
 //! | `cargo xtask test` | everything CI checks; `.ci/run` calls exactly this |
+//! | `cargo xtask bench download` | how fast something is, beside what people would use instead |
 //! | `cargo xtask fixtures` | fetches the real models that the demo and the tests use |
 //! | `cargo xtask tidy` | the house rules that no other tool checks |
 //!
 //! Everything is plain blocking code: a build tool has nothing to do while it waits.
 
+mod bench;
 mod demo;
 mod fixtures;
 mod interrupt;
@@ -44,6 +46,8 @@ enum Command {
     Demo(demo::Arguments),
     /// Installs what the tests need and runs all of them: what CI runs.
     Test(test::Arguments),
+    /// Measures.
+    Bench(bench::Arguments),
     /// Fetches the real models of the demo and the tests into the user's cache.
     Fixtures(fixtures::Arguments),
     /// Checks the house rules: error pages, links, dependencies, paths, file sizes.
@@ -55,6 +59,7 @@ fn main() -> ExitCode {
     let done = Workspace::find().and_then(|workspace| match &arguments.command {
         Command::Demo(arguments) => demo::run(&workspace, arguments),
         Command::Test(arguments) => test::run(&workspace, arguments),
+        Command::Bench(arguments) => bench::run(&workspace, arguments),
         Command::Fixtures(arguments) => fixtures::run(&workspace, arguments),
         Command::Tidy => tidy::run(&workspace),
     });

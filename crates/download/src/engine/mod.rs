@@ -28,6 +28,7 @@ mod request;
 mod session;
 mod source;
 mod state;
+mod upkeep;
 
 pub use bandwidth::Bandwidth;
 pub use config::{AvailableBytes, DownloadConfig};

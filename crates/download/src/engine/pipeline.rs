@@ -45,7 +45,7 @@ pub(super) struct Pipeline {
     jobs: Option<mpsc::Sender<Job>>,
     written: Arc<Mutex<RangeSet>>,
     give_up: Arc<AtomicBool>,
-    done: Option<oneshot::Receiver<io::Result<Drained>>>,
+    done: oneshot::Receiver<io::Result<Drained>>,
 }
 
 impl Pipeline {
@@ -82,7 +82,7 @@ impl Pipeline {
             jobs: Some(jobs),
             written,
             give_up,
-            done: Some(hear),
+            done: hear,
         })
     }
 
@@ -116,16 +116,13 @@ impl Pipeline {
         }
     }
 
-    /// Waits until all that was handed over is written and, if wanted, hashed.
+    /// Waits until all that was handed over is written and, if wanted, hashed. The wait can be dropped and begun again,
+    /// then without the hash.
     pub(super) async fn drain(&mut self, hash: bool) -> io::Result<Drained> {
         self.give_up.fetch_or(!hash, Ordering::Relaxed);
         self.jobs = None;
-        match self.done.take() {
-            Some(done) => done
-                .await
-                .unwrap_or_else(|_| Err(io::Error::other("the writing thread died"))),
-            None => Err(io::Error::other("drained twice")),
-        }
+        let told = (&mut self.done).await;
+        told.unwrap_or_else(|_| Err(io::Error::other("the writing thread is gone")))
     }
 }
 

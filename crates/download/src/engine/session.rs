@@ -1,6 +1,5 @@
-//! One pass over a file: attempts, ticks, and an end that leaves the part in order.
+//! One pass over a file: attempts with ticks beside them, and an end that leaves the part in order.
 
-use std::path::Path;
 use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -41,9 +40,9 @@ pub(super) struct Session<'a> {
     /// Bytes that came from the network.
     pub(super) received: AtomicU64,
     /// Held while the state is written, or taken back.
-    gate: Arc<tokio::sync::Mutex<()>>,
+    pub(super) gate: Arc<tokio::sync::Mutex<()>>,
     /// What went wrong while it was written.
-    trouble: Arc<Mutex<Option<DownloadError>>>,
+    pub(super) trouble: Arc<Mutex<Option<DownloadError>>>,
     resumed_bytes: u64,
 }
 
@@ -113,30 +112,30 @@ impl<'a> Session<'a> {
         let result = self.drive(cancel, on_progress).await;
         let (drained, result) = match result {
             Ok(()) => {
-                let draining = self.pipeline.drain(true);
-                // Dropping the wait is safe: the threads end by themselves.
+                // The wait can be dropped: the threads end by themselves.
                 let drained = tokio::select! {
-                    drained = draining => Some(drained),
+                    drained = self.pipeline.drain(true) => Some(drained),
                     () = cancel.cancelled() => None,
                 };
-                let result = drained.is_some().then_some(()).ok_or(self.cancelled());
-                (drained, result)
+                match drained {
+                    Some(drained) => (drained, Ok(())),
+                    None => (self.pipeline.drain(false).await, Err(self.cancelled())),
+                }
             }
-            Err(error) => (Some(self.pipeline.drain(false).await), Err(error)),
+            Err(error) => (self.pipeline.drain(false).await, Err(error)),
         };
         // A write under way goes first.
         let gate = self.gate.lock().await;
         let closed = self.close().await;
         drop(gate);
         match (drained, result) {
-            (Some(Err(source)), Err(Failure::Pipeline) | Ok(())) => Err(self.disk_failure(source).await),
+            (Err(source), Err(Failure::Pipeline) | Ok(())) => Err(self.disk_failure(source).await),
             (_, Err(failure)) => Err(self.told(failure)),
-            (drained, Ok(())) => {
+            (Ok(drained), Ok(())) => {
                 closed?;
                 let size = self.state().size_bytes;
-                let drained = drained.and_then(Result::ok);
-                match drained.and_then(|drained| Some((drained.hashed_bytes, drained.sha256?))) {
-                    Some((bytes, sha256)) if Some(bytes) == size => Ok((bytes, sha256)),
+                match drained.sha256 {
+                    Some(sha256) if Some(drained.hashed_bytes) == size => Ok((drained.hashed_bytes, sha256)),
                     _ => {
                         let cause = std::io::Error::other("not all that was written could be hashed");
                         Err(disk("read", &self.part.paths.part)(cause))
@@ -242,95 +241,6 @@ impl<'a> Session<'a> {
     pub(super) fn is_whole(&self) -> bool {
         let size = self.state().size_bytes;
         size.is_some_and(|size| self.plan().sent.is_whole(size))
-    }
-
-    /// Voids all that came so far: first what was claimed, then the bytes.
-    pub(super) async fn restart(&self) -> Result<(), Failure> {
-        let gate = self.gate.lock().await;
-        let part = Arc::clone(&self.part);
-        blocking(move || part.forget()).await?;
-        self.pipeline.restart().await?;
-        let mut plan = self.plan();
-        (plan.sent, plan.claimed) = (RangeSet::default(), RangeSet::default());
-        drop(plan);
-        let mut state = self.state();
-        state.validator = None;
-        state.size_bytes = self.what.expected.size_bytes;
-        drop(state);
-        drop(gate);
-        Ok(())
-    }
-
-    /// Brings the state on the disk up to date, without waiting for it.
-    fn flush(&self) {
-        let Ok(guard) = Arc::clone(&self.gate).try_lock_owned() else {
-            return; // the last one is still at it, or all is void
-        };
-        let state = self.state().clone().with_done(&self.pipeline.written());
-        let (part, trouble) = (Arc::clone(&self.part), Arc::clone(&self.trouble));
-        // Half of what was kept free at the beginning: file systems need some for themselves.
-        let space = self.space_check(0, self.with.config.keep_free_bytes / 2);
-        tokio::task::spawn_blocking(move || {
-            if let Err(error) = part.save(&state).and_then(|()| space()) {
-                *lock(&trouble) = Some(error);
-            }
-            drop(guard);
-        });
-    }
-
-    async fn close(&self) -> Result<(), DownloadError> {
-        let (written, whole) = (self.pipeline.written(), self.is_whole());
-        let state = self.state().clone();
-        let part = Arc::clone(&self.part);
-        blocking(move || match whole {
-            true => part.save(&state.with_done(&written)),
-            false => part.close(&state, written),
-        })
-        .await
-    }
-
-    /// A disk that is full says so in its own words.
-    async fn disk_failure(&self, source: std::io::Error) -> DownloadError {
-        if source.kind() == std::io::ErrorKind::StorageFull {
-            let (available, folder) = (self.with.available.clone(), self.what.folder.clone());
-            let free = tokio::task::spawn_blocking(move || available.of(&folder)).await;
-            return DownloadError::DiskFull {
-                folder: self.what.folder.clone(),
-                needed_bytes: self.missing_bytes(),
-                available_bytes: free.ok().and_then(Result::ok).flatten().unwrap_or(0),
-            };
-        }
-        disk("write", &self.part.paths.part)(source)
-    }
-
-    fn missing_bytes(&self) -> u64 {
-        let size = self.state().size_bytes.unwrap_or(0);
-        size.saturating_sub(self.plan().sent.covered())
-    }
-
-    /// An error unless the disk can take what is missing.
-    pub(super) async fn check_space(&self) -> Result<(), Failure> {
-        Ok(blocking(self.space_check(self.missing_bytes(), self.with.config.keep_free_bytes)).await?)
-    }
-
-    fn space_check(
-        &self,
-        missing_bytes: u64,
-        keep_free_bytes: u64,
-    ) -> impl FnOnce() -> Result<(), DownloadError> + Send + 'static {
-        let (available, folder) = (self.with.available.clone(), self.what.folder.clone());
-        let needed_bytes = missing_bytes.saturating_add(keep_free_bytes);
-        move || match available
-            .of(&folder)
-            .map_err(disk("measure", Path::new(&folder)))?
-        {
-            Some(available_bytes) if available_bytes < needed_bytes => Err(DownloadError::DiskFull {
-                folder,
-                needed_bytes,
-                available_bytes,
-            }),
-            _ => Ok(()),
-        }
     }
 
     /// The failure as callers hear of it.

@@ -1,0 +1,28 @@
+//! `cargo xtask bench`: measurements that a closing note cites, each with its own command.
+
+mod download;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+
+use crate::workspace::Workspace;
+
+#[derive(clap::Args, Debug)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    subject: Subject,
+}
+
+#[derive(clap::Subcommand, Debug)]
+enum Subject {
+    /// Downloads a large file from a hub on loopback, in turns with `curl | sha256sum`; then with a `kill -9` at half.
+    Download(download::Arguments),
+}
+
+/// Measures, prints, and fails only if something ended wrong: what is fast enough is for people to say.
+pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<ExitCode> {
+    match &arguments.subject {
+        Subject::Download(arguments) => download::run(workspace, arguments),
+    }
+}
