@@ -25,8 +25,10 @@
 
 mod archive;
 mod build;
+mod built;
 mod error;
 mod fetch;
+mod host;
 pub mod index;
 mod options;
 pub mod package;
@@ -34,10 +36,11 @@ mod packages;
 mod run;
 mod step;
 
+pub use built::Built;
 pub use error::PackageError;
 pub use fetch::{FetchError, FetchFile, FetchRequest};
 pub use options::{IndexLocation, Limits, Options};
 pub use package::{Package, PackageName, Version};
-pub use packages::{Built, Described, ListedPackage, OptionsError, Packages};
+pub use packages::{Described, ListedPackage, OptionsError, Packages};
 pub use run::{Confinement, ConfinementPolicy};
 pub use step::{BuildEvent, Step};

@@ -1,18 +1,19 @@
 //! The packages, to be listed and built.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use rbee_artifacts::{Platform, WorkerType};
-use tokio::sync::OnceCell;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::build::{self, BuildFolder, Shell, Steps};
+use crate::built::Built;
 use crate::error::PackageError;
 use crate::fetch::{FetchFile, Fetcher};
+use crate::host;
 use crate::index::{Files, Index, Listed, worker_type_of};
 use crate::options::Options;
 use crate::package::{Dependency, DependencyState, Package, PackageName, Version};
@@ -28,8 +29,6 @@ const LISTING_PATIENCE: Duration = Duration::from_secs(60);
 pub struct Packages {
     options: Arc<Options>,
     files: Arc<dyn FetchFile>,
-    /// Found out when it is first needed.
-    shell: Arc<OnceCell<Shell>>,
 }
 
 /// A package as it is listed.
@@ -56,40 +55,6 @@ pub struct Described {
     pub dependencies: Vec<Dependency>,
 }
 
-/// A program that was built. It lies there until this is dropped or discarded.
-#[derive(Debug)]
-pub struct Built {
-    /// The package.
-    pub name: PackageName,
-    /// The version that was built.
-    pub version: Version,
-    /// Which worker it is to be. Whether it is, only running it tells.
-    pub worker_type: WorkerType,
-    /// Whether the build was confined.
-    pub confinement: Confinement,
-    program: PathBuf,
-    folder: BuildFolder,
-}
-
-impl Built {
-    /// The program.
-    #[must_use]
-    pub fn program(&self) -> &Path {
-        &self.program
-    }
-
-    /// Where the program comes from, as the catalog notes it: `pkgbuild:NAME VERSION`.
-    #[must_use]
-    pub fn source(&self) -> String {
-        format!("pkgbuild:{} {}", self.name, self.version)
-    }
-
-    /// Removes the build's folder, and waits for that.
-    pub async fn discard(self) {
-        self.folder.remove().await;
-    }
-}
-
 /// Options that can't be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
@@ -106,7 +71,6 @@ impl Packages {
             None => Ok(Self {
                 options: Arc::new(options),
                 files,
-                shell: Arc::new(OnceCell::new()),
             }),
         }
     }
@@ -128,33 +92,31 @@ impl Packages {
     /// # Errors
     /// If there is no bash.
     pub async fn confinement(&self) -> Result<Confinement, PackageError> {
-        Ok(self.shell().await?.confinement.clone())
+        Ok(self.shell().await?.confinement)
     }
 
-    async fn shell(&self) -> Result<&Shell, PackageError> {
-        let find = || async {
-            let tools = Tools::find(&self.options.tool_folders).await;
-            let bash = tools
-                .program("bash")
-                .ok_or_else(|| PackageError::NoBash { path: tools.path() })?;
-            let confinement = Confinement::probe(self.options.confinement, tools.program("bwrap")).await;
-            Ok(Shell {
-                bash,
-                tools,
-                confinement,
-            })
-        };
-        self.shell.get_or_try_init(find).await
+    /// Looked for each time: what was missing may have been installed meanwhile.
+    async fn shell(&self) -> Result<Shell, PackageError> {
+        let tools = Tools::find(&self.options.tool_folders).await;
+        let bash = tools
+            .program("bash")
+            .ok_or_else(|| PackageError::NoBash { path: tools.path() })?;
+        let confinement = Confinement::probe(self.options.confinement, tools.program("bwrap")).await;
+        Ok(Shell {
+            bash,
+            tools,
+            confinement,
+        })
     }
 
     /// The packages for workers, by name. Every PKGBUILD is evaluated.
     ///
     /// # Errors
-    /// If the index can't be read. What is wrong with a single package is told in its place.
+    /// If the index can't be read, or there is no bash. What is wrong with a single package is told in its place.
     pub async fn list(&self) -> Result<Vec<ListedPackage>, PackageError> {
-        let index = &self.index().await?;
+        let (index, shell) = (&self.index().await?, &self.shell().await?);
         let describe = |listed: Listed| async move {
-            let described = match self.describe(index, &listed.name).await {
+            let described = match self.describe(index, shell, &listed.name).await {
                 Ok(described) => Ok(described),
                 Err(PackageError::Invalid { problem, .. }) => Err(problem),
                 Err(error) => Err(error.to_string()),
@@ -177,8 +139,12 @@ impl Packages {
         Index::open(&self.options.index, &*self.files).await
     }
 
-    async fn describe(&self, index: &Index, name: &PackageName) -> Result<Described, PackageError> {
-        let shell = self.shell().await?;
+    async fn describe(
+        &self,
+        index: &Index,
+        shell: &Shell,
+        name: &PackageName,
+    ) -> Result<Described, PackageError> {
         let files = index.read(name, &*self.files).await?;
         let folder = self.folder(name, files).await?;
         let patience = Patience {
@@ -189,7 +155,7 @@ impl Packages {
         let package = build::evaluate(shell, &folder, &self.options, name, &patience).await;
         folder.remove().await;
         let package = package?;
-        let dependencies = dependencies(&package, &shell.tools);
+        let dependencies = host::dependencies(&package, &shell.tools);
         let is_complete = dependencies
             .iter()
             .all(|dependency| dependency.state != DependencyState::Missing);
@@ -256,12 +222,12 @@ impl Packages {
             () = cancel.cancelled() => return Err(PackageError::Cancelled),
         };
         let folder = self.folder(name, files).await?;
-        match self.build_in(&folder, name, shell, tell, cancel).await {
+        match self.build_in(&folder, name, &shell, tell, cancel).await {
             Ok((version, program)) => Ok(Built {
                 name: name.clone(),
                 version,
                 worker_type,
-                confinement: shell.confinement.clone(),
+                confinement: shell.confinement,
                 program: folder.package().join(program),
                 folder,
             }),
@@ -292,7 +258,7 @@ impl Packages {
             )));
         }
         let package = build::evaluate(shell, folder, options, name, &patience(options.build_timeout)).await?;
-        check_host(&package, &shell.tools)?;
+        host::check(&package, &shell.tools)?;
         let fetcher = Fetcher {
             options,
             tools: &shell.tools,
@@ -347,40 +313,4 @@ impl Packages {
             },
         }
     }
-}
-
-/// Refuses what can't be built here before anything is fetched.
-fn check_host(package: &Package, tools: &Tools) -> Result<(), PackageError> {
-    let host = Platform::current();
-    if !package.suits(&host) {
-        return Err(PackageError::ArchUnsupported {
-            name: package.name.clone(),
-            platforms: package.platforms(),
-            host: host.to_string(),
-        });
-    }
-    let missing: Vec<Dependency> = dependencies(package, tools)
-        .into_iter()
-        .filter(|dependency| dependency.state == DependencyState::Missing)
-        .collect();
-    if missing.is_empty() {
-        Ok(())
-    } else {
-        Err(PackageError::DependencyMissing {
-            name: package.name.clone(),
-            missing,
-        })
-    }
-}
-
-fn dependencies(package: &Package, tools: &Tools) -> Vec<Dependency> {
-    let lists = [&package.depends, &package.make_depends, &package.check_depends];
-    let has_program = |name: &str| tools.program(name).is_some();
-    let mut found: Vec<Dependency> = Vec::new();
-    for written in lists.into_iter().flatten() {
-        if found.iter().all(|dependency| dependency.name != *written) {
-            found.push(Dependency::look_for(written, &has_program));
-        }
-    }
-    found
 }
