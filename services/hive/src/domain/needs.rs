@@ -3,7 +3,7 @@
 use rbee_artifacts::DeviceKind;
 use rbee_artifacts::estimate::{DiffusionShape, DiffusionUse, Estimate, LlmShape, LlmUse};
 
-use super::LlmSettings;
+use super::{LlmSettings, Refusal};
 
 /// A model's sizes with the settings of a spawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,6 +15,18 @@ pub enum Needs {
 }
 
 impl Needs {
+    /// A language model with its settings.
+    ///
+    /// # Errors
+    /// If it was not made for the context that is asked for.
+    pub fn llm(shape: LlmShape, settings: LlmSettings) -> Result<Self, Refusal> {
+        let longest = shape.trained_context_length;
+        match settings.context_length {
+            Some(wanted) if wanted > longest => Err(Refusal::ContextTooLong { wanted, longest }),
+            _ => Ok(Self::Llm(shape, settings)),
+        }
+    }
+
     /// What a worker takes on a device of this kind.
     #[must_use]
     pub fn estimate(&self, device: DeviceKind) -> Estimate {

@@ -82,6 +82,14 @@ pub enum Refusal {
         /// What there is.
         available: Vec<DeviceId>,
     },
+    /// The model was not made for so long a context.
+    #[error("a context of {wanted} tokens is not possible: the model was made for at most {longest}")]
+    ContextTooLong {
+        /// What was asked for, in tokens.
+        wanted: u32,
+        /// What the model was made for, in tokens.
+        longest: u32,
+    },
     /// It does not fit into what devices have.
     #[error("{model_id} {}; `--force` starts it all the same", shortage(.fits))]
     InsufficientMemory {
@@ -118,6 +126,7 @@ impl Refusal {
             Self::ModelIncompatible { .. } => reason::MODEL_INCOMPATIBLE,
             Self::BinaryNotFound { .. } => reason::WORKER_BINARY_NOT_FOUND,
             Self::DeviceNotFound { .. } | Self::NoDevice { .. } => reason::DEVICE_NOT_FOUND,
+            Self::ContextTooLong { .. } => reason::INVALID_ARGUMENT,
             Self::InsufficientMemory { .. } => reason::INSUFFICIENT_MEMORY,
             Self::DeviceIncompatible { .. } => reason::DEVICE_INCOMPATIBLE,
             Self::FilesMissing { .. } => reason::MODEL_FILES_MISSING,

@@ -70,6 +70,7 @@ fn refused(refusal: &Refusal) -> Fault {
             Code::NotFound
         }
         Refusal::InsufficientMemory { .. } => Code::ResourceExhausted,
+        Refusal::ContextTooLong { .. } => Code::InvalidArgument,
         _ => Code::FailedPrecondition,
     };
     let fault = Fault::new(code, refusal.reason(), refusal.to_string());
@@ -90,6 +91,7 @@ fn refused(refusal: &Refusal) -> Fault {
         } => fault.with("worker_type", worker_type).with("platform", platform),
         Refusal::DeviceNotFound { device_id, .. } => fault.with("device_id", device_id),
         Refusal::NoDevice { worker_type, .. } => fault.with("worker_type", worker_type),
+        Refusal::ContextTooLong { .. } => fault.field("llm.context_length", refusal.to_string()),
         Refusal::InsufficientMemory { model_id, fits } => {
             let fault = fault.with("model_id", model_id);
             match fits.first() {

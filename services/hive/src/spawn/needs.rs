@@ -17,7 +17,7 @@ const GGUF: &str = ".gguf";
 /// Diffusion model the catalog knows enough.
 ///
 /// # Errors
-/// [`SpawnError::Header`] if its file does not tell.
+/// [`SpawnError::Header`] if its file does not tell; a refusal if the settings are impossible for it.
 pub(super) async fn of(
     model: &ModelEntry,
     files: &[(String, PathBuf)],
@@ -50,7 +50,7 @@ pub(super) async fn of(
         // Of a model in parts the first header has the facts, and all files have tensors.
         shape.tensor_bytes = model.size_bytes.saturating_sub(shape.header_bytes);
     }
-    Ok(Needs::Llm(shape, settings))
+    Ok(Needs::llm(shape, settings)?)
 }
 
 fn shape(path: &Path) -> Result<LlmShape, GgufError> {

@@ -245,13 +245,15 @@ impl Parts {
         let request = record.request();
         let id = record.worker_id();
         let files = model_files::locate(&self.store, model).await?;
-        let needs = needs::of(model, &files, request.llm).await;
-        let needs = needs
+        let needs = match needs::of(model, &files, request.llm).await {
+            Ok(needs) => Some(needs),
             // What is wrong with its model is the worker's to say; it knows more.
-            .inspect_err(
-                |error| narrate_warn!(worker_id = %id, "what {id} needs is not known: {}", Chain(error)),
-            )
-            .ok();
+            Err(error @ SpawnError::Header { .. }) => {
+                narrate_warn!(worker_id = %id, "what {id} needs is not known: {}", Chain(&error));
+                None
+            }
+            Err(error) => return Err(error),
+        };
         let view = self.host.view().await;
         let placed = self.host.reserve(&view, id, request, needs.as_ref())?;
         let program = self.binaries.make_ready(binary).await?;

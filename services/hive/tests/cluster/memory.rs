@@ -47,14 +47,13 @@ async fn check(
     cluster: &Cluster,
     request: &SpawnWorkerRequest,
 ) -> Result<hive::CheckSpawnResponse, RemoteFault> {
-    let Settings::Llm(llm) = request
-        .settings
-        .unwrap_or(Settings::Llm(LlmWorkerSettings::default()));
     let request = hive::CheckSpawnRequest {
         model_id: request.model_id.clone(),
         worker_type: request.worker_type,
         device_id: request.device_id.clone(),
-        settings: Some(hive::check_spawn_request::Settings::Llm(llm)),
+        settings: request
+            .settings
+            .map(|Settings::Llm(llm)| hive::check_spawn_request::Settings::Llm(llm)),
     };
     match cluster.hive_client().check_spawn(request).await {
         Ok(answer) => Ok(answer.into_inner()),
@@ -129,6 +128,15 @@ async fn a_worker_that_does_not_fit_is_refused_with_its_parts() {
     );
     let worker = cluster.spawn(&shorter).await.result.unwrap();
     cluster.stop_worker(&worker.id).await.unwrap();
+
+    let longer = with_context(request(&model), 1 << 20);
+    for fault in [
+        check(&cluster, &longer).await.unwrap_err(),
+        cluster.spawn(&longer).await.result.unwrap_err(),
+    ] {
+        assert!(fault.is(reason::INVALID_ARGUMENT), "{fault:?}");
+        assert_eq!(fault.violations[0].0, "llm.context_length");
+    }
 
     let forced = SpawnWorkerRequest {
         force: true,
@@ -241,6 +249,39 @@ async fn the_hive_chooses_a_device_where_none_is_named() {
     };
     let fault = check(&cluster, &metal).await.unwrap_err();
     assert!(fault.is(reason::DEVICE_NOT_FOUND), "{fault:?}");
+}
+
+#[tokio::test]
+async fn a_picture_model_is_estimated_by_its_generation() {
+    let cluster = cluster("-*; +cpu:0,memory=64GiB; +cuda:0,memory=4GiB").await;
+    let model = cluster
+        .model_in("sd", &Script::default(), |model| {
+            let kind = types::StableDiffusionModel {
+                version: types::StableDiffusionVersion::V15.into(),
+            };
+            model.model_type = Some(types::ModelType {
+                kind: Some(types::model_type::Kind::StableDiffusion(kind)),
+            });
+            model.parameter_count = Some(1 << 30);
+        })
+        .await;
+    let of = |worker_type: types::WorkerType| SpawnWorkerRequest {
+        worker_type: worker_type.into(),
+        device_id: String::new(),
+        ..request(&model)
+    };
+    let check = async |worker_type| check(&cluster, &of(worker_type)).await.unwrap();
+    let on_cpu = check(types::WorkerType::CpuSd).await;
+    let estimate = on_cpu.estimate.unwrap();
+    assert_eq!(
+        (estimate.picture_edge, estimate.context_length),
+        (Some(512), None)
+    );
+    assert_eq!(estimate.weights_bytes, 4 << 30, "32-bit floats");
+    assert_eq!(on_cpu.devices[0].fits, Some(true));
+    let on_cuda = check(types::WorkerType::CudaSd).await;
+    assert_eq!(on_cuda.estimate.unwrap().weights_bytes, 2 << 30, "16-bit floats");
+    assert_eq!(on_cuda.devices[0].device.as_ref().unwrap().id, "cuda:0");
 }
 
 #[tokio::test]
