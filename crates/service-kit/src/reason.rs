@@ -39,6 +39,8 @@ reasons! {
     pub const DOCUMENT_SET_ASIDE: &str = "DOCUMENT_SET_ASIDE";
     /// The creator of the model lets nobody download it.
     pub const DOWNLOADS_DISABLED: &str = "DOWNLOADS_DISABLED";
+    /// A downloaded file is not what its hub says it is.
+    pub const DOWNLOAD_CORRUPT: &str = "DOWNLOAD_CORRUPT";
     /// A worker's computation failed.
     pub const ENGINE_FAILED: &str = "ENGINE_FAILED";
     /// A file changed while it was being imported.

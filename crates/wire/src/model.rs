@@ -25,9 +25,7 @@ pub fn model_to_wire(entry: &ModelEntry, revision: u64) -> wire::Model {
         state: state.into(),
         failure,
         added_at: Some(timestamp_to_wire(entry.added_at)),
-        model_type: Some(wire::ModelType {
-            kind: Some(model_type_to_wire(&entry.model_type)),
-        }),
+        model_type: Some(model_type_to_wire(&entry.model_type)),
         vendor: vendor_to_wire(entry.vendor()).into(),
         quantization: entry.quantization.clone(),
         metadata: entry.metadata.clone(),
@@ -89,6 +87,17 @@ pub fn vendor_to_wire(vendor: Vendor) -> wire::Vendor {
     }
 }
 
+/// Reads where a model comes from; `None` where it is not said, or not known to this version.
+#[must_use]
+pub fn vendor_from_wire(vendor: i32) -> Option<Vendor> {
+    match wire::Vendor::try_from(vendor) {
+        Ok(wire::Vendor::Huggingface) => Some(Vendor::HuggingFace),
+        Ok(wire::Vendor::Civitai) => Some(Vendor::CivitAi),
+        Ok(wire::Vendor::Local) => Some(Vendor::Local),
+        Ok(wire::Vendor::Unspecified) | Err(_) => None,
+    }
+}
+
 fn status_from_wire(state: i32, failure: String) -> Result<ModelStatus, InvalidField> {
     match wire::ModelState::try_from(state) {
         Ok(wire::ModelState::Available) => Ok(ModelStatus::Available),
@@ -99,8 +108,10 @@ fn status_from_wire(state: i32, failure: String) -> Result<ModelStatus, InvalidF
     }
 }
 
-fn model_type_to_wire(model_type: &ModelType) -> Kind {
-    match model_type {
+/// Writes what kind of model it is.
+#[must_use]
+pub fn model_type_to_wire(model_type: &ModelType) -> wire::ModelType {
+    let kind = match model_type {
         ModelType::Llm { architecture } => Kind::Llm(wire::LlmModel {
             architecture: architecture.clone(),
         }),
@@ -113,7 +124,8 @@ fn model_type_to_wire(model_type: &ModelType) -> Kind {
                 .map_or(wire::StableDiffusionVersion::Unspecified, version_to_wire)
                 .into(),
         }),
-    }
+    };
+    wire::ModelType { kind: Some(kind) }
 }
 
 fn model_type_from_wire(kind: Option<Kind>) -> Result<ModelType, InvalidField> {
@@ -122,14 +134,14 @@ fn model_type_from_wire(kind: Option<Kind>) -> Result<ModelType, InvalidField> {
             architecture: model.architecture,
         }),
         Kind::StableDiffusion(model) => {
-            let version = version_from_wire(model.version)
+            let version = stable_diffusion_version_from_wire(model.version)
                 .ok_or_else(|| InvalidField::missing("model_type.stable_diffusion.version"))?;
             Ok(ModelType::StableDiffusion { version })
         }
         Kind::AddOn(model) => {
             let add_on = add_on_kind_from_wire(model.kind)
                 .ok_or_else(|| InvalidField::missing("model_type.add_on.kind"))?;
-            let base = version_from_wire(model.base);
+            let base = stable_diffusion_version_from_wire(model.base);
             Ok(ModelType::AddOn { add_on, base })
         }
     }
@@ -169,8 +181,9 @@ fn version_to_wire(version: StableDiffusionVersion) -> wire::StableDiffusionVers
     }
 }
 
-/// `None` where it is not said, or not known to this version.
-fn version_from_wire(version: i32) -> Option<StableDiffusionVersion> {
+/// Reads a generation of Stable Diffusion; `None` where it is not said, or not known to this version.
+#[must_use]
+pub fn stable_diffusion_version_from_wire(version: i32) -> Option<StableDiffusionVersion> {
     match wire::StableDiffusionVersion::try_from(version) {
         Ok(wire::StableDiffusionVersion::V15) => Some(StableDiffusionVersion::V1_5),
         Ok(wire::StableDiffusionVersion::V21) => Some(StableDiffusionVersion::V2_1),

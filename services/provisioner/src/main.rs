@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 use clap::Parser;
-use rbee_provisioner::{Provisioner, ProvisionerConfig};
+use rbee_provisioner::{CivitAiArguments, HuggingFaceArguments, Provisioner, ProvisionerConfig};
 use rbee_service_kit::config::{self, ServerConfig, TelemetryConfig};
 use rbee_service_kit::program::{CatalogAddress, CatalogArguments, ServerArguments, TelemetryArguments};
 use rbee_service_kit::{Auth, Lifecycle, Listener, ServerBuilder, program};
@@ -39,10 +39,18 @@ struct Overrides {
 
 #[derive(Debug, clap::Args, Serialize)]
 struct ProvisionerOverrides {
-    /// Where the catalog's store is: a path or a file:// URL.
+    /// Where the catalog's store is: a path, a file:// or an s3:// URL.
     #[arg(long, env = "RBEE_STORE", value_name = "STORE")]
     #[serde(skip_serializing_if = "Option::is_none")]
     store: Option<String>,
+    /// Folder for jobs, parts of downloads, tokens and builds.
+    #[arg(long, env = "RBEE_WORK_DIR", value_name = "DIR")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    work_dir: Option<PathBuf>,
+    #[command(flatten)]
+    huggingface: HuggingFaceArguments,
+    #[command(flatten)]
+    civitai: CivitAiArguments,
 }
 
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -86,7 +94,7 @@ async fn run(config: Config, lifecycle: &Lifecycle) -> anyhow::Result<()> {
     let served = server
         .serve(listener, lifecycle, config.server.shutdown_grace)
         .await;
-    // Jobs end at the shutdown, and leave nothing half-made.
+    // Jobs stop at the shutdown, and the next start goes on with them.
     if !lifecycle.finish(config.server.shutdown_grace).await {
         tracing::warn!("some work did not end within the grace period");
     }
@@ -105,12 +113,18 @@ mod tests {
             "rbee-provisioner",
             "--store",
             "/srv/rbee",
+            "--work-dir",
+            "/srv/work",
             "--catalog",
             "http://catalog:7220",
+            "--hf-endpoint",
+            "http://mirror:8080",
         ];
         let arguments = Arguments::parse_from(flags);
         let config: Config = config::load(None, &arguments.overrides).unwrap();
         assert_eq!(config.provisioner.store.as_deref(), Some("/srv/rbee"));
+        assert_eq!(config.provisioner.work_dir.as_deref(), Some("/srv/work".as_ref()));
+        assert_eq!(config.provisioner.huggingface.endpoint, "http://mirror:8080");
         assert_eq!(config.catalog.address, "http://catalog:7220");
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), config::print(&config)).unwrap();

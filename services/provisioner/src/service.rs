@@ -1,6 +1,8 @@
 //! Wiring: from a configuration to a service that a server can mount.
 
+use std::io;
 use std::path::Path;
+use std::sync::Arc;
 
 use rbee_artifacts::WorkerType;
 use rbee_proto::provisioner::v1::provisioner_service_server::ProvisionerServiceServer;
@@ -9,11 +11,17 @@ use rbee_service_kit::{Lifecycle, ServerBuilder, Target, narrate_warn};
 use rbee_store::{Store, StoreError};
 
 use crate::config::ProvisionerConfig;
+use crate::credentials::Credentials;
 use crate::domain::request::JobRequest;
 use crate::grpc::{CatalogClient, ProvisionerRpc};
+use crate::hub::{HubSetupError, Hubs};
 use crate::import::Importer;
+use crate::install::{Install, InstallSetupError};
 use crate::jobs::Jobs;
+use crate::provision::Provisioning;
 use crate::source::ImportRoots;
+use crate::work::Work;
+use crate::work_dir::{WorkDir, WorkDirError};
 
 /// Where programs come from that lie beside `rbee`.
 const BUNDLED: &str = "bundled";
@@ -24,6 +32,21 @@ pub enum StartError {
     /// The configuration names no store.
     #[error("no store is configured: set `provisioner.store` (--store) to the catalog's store")]
     NoStore,
+    /// The configuration names no folder for the provisioner's own things.
+    #[error("no folder is configured: set `provisioner.work_dir` (--work-dir), best on the store's disk")]
+    NoWorkDir,
+    /// The provisioner's own folder can't be used.
+    #[error(transparent)]
+    WorkDir(#[from] WorkDirError),
+    /// What lies in the provisioner's own folder can't be read.
+    #[error("cannot read {what} below `provisioner.work_dir`")]
+    State {
+        /// What.
+        what: &'static str,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
     /// An import root is not absolute.
     #[error("`provisioner.import_roots` must be absolute paths; \"{root}\" is not")]
     ImportRoot {
@@ -36,55 +59,102 @@ pub enum StartError {
     /// The catalog's address or token can't be used.
     #[error("cannot use the catalog's address")]
     Catalog(#[from] TargetError),
+    /// The hubs can't be asked.
+    #[error("cannot use a hub's address")]
+    Hubs(#[from] HubSetupError),
+    /// Packages can't be built.
+    #[error("cannot build packages")]
+    Packages(#[from] InstallSetupError),
 }
 
 /// The provisioner, running. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Provisioner {
     jobs: Jobs,
-    catalog: CatalogClient,
+    work: Work,
+    credentials: Credentials,
     import_roots: ImportRoots,
     lifecycle: Lifecycle,
+    /// Kept as long as somebody may write there.
+    _work_dir: WorkDir,
 }
 
 impl Provisioner {
-    /// Opens the store. The catalog need not answer yet.
+    /// Opens the store and the provisioner's own folder, and goes on with the jobs that an earlier life left. The
+    /// catalog need not answer yet.
     ///
     /// # Errors
-    /// If the configuration can't be used or the store can't be opened.
+    /// If the configuration can't be used, or the store or the folder can't be opened.
     pub async fn start(
         config: ProvisionerConfig,
         catalog: Target,
         lifecycle: &Lifecycle,
     ) -> Result<Self, StartError> {
-        let limits = config.board_limits();
         if let Some(root) = config.import_roots.iter().find(|root| !root.is_absolute()) {
             return Err(StartError::ImportRoot {
                 root: root.display().to_string(),
             });
         }
-        let catalog = CatalogClient::new(catalog.connect_lazy()?, config.catalog_patience);
+        let path = config.work_dir.clone().ok_or(StartError::NoWorkDir)?;
+        let work_dir = blocking(move || WorkDir::lock(&path)).await??;
+        let folder = work_dir.credentials();
+        let credentials = blocking(move || Credentials::open(folder))
+            .await?
+            .map_err(|source| StartError::State { what: "tokens", source })?;
         let importer = Importer {
-            store: Store::open(&config.store.ok_or(StartError::NoStore)?).await?,
-            catalog: catalog.clone(),
+            store: Store::open(config.store.as_deref().ok_or(StartError::NoStore)?).await?,
+            catalog: CatalogClient::new(catalog.connect_lazy()?, config.catalog_patience),
+            collection: Arc::default(),
             version_timeout: config.version_timeout,
         };
+        let hubs = Hubs::new(&config, &credentials, work_dir.parts())?;
+        let downloader = config.downloader(hubs.client());
+        let install = Install::new(&config.packages, work_dir.builds())?;
+        install.sweep().await;
+        let work = Work {
+            provisioning: Provisioning::new(
+                importer.clone(),
+                hubs,
+                downloader,
+                work_dir.parts(),
+                config.keep_free.0,
+            ),
+            importer,
+            install,
+        };
+        let reading = |source| StartError::State { what: "jobs", source };
+        let jobs = Jobs::open(
+            work_dir.jobs(),
+            config.board_limits(),
+            config.concurrent_jobs,
+            work.clone(),
+            lifecycle,
+        )
+        .map_err(reading)?;
+        jobs.resume().await.map_err(reading)?;
         Ok(Self {
-            jobs: Jobs::new(limits, config.concurrent_jobs, importer, lifecycle),
-            catalog,
+            jobs,
+            work,
+            credentials,
             import_roots: ImportRoots::new(config.import_roots),
             lifecycle: lifecycle.clone(),
+            _work_dir: work_dir,
         })
     }
 
     /// Adds the provisioner's service to a server.
     pub fn mount(&self, server: &mut ServerBuilder) {
-        server.add_service(ProvisionerServiceServer::new(ProvisionerRpc {
+        server.add_service(ProvisionerServiceServer::new(self.rpc()));
+    }
+
+    pub(crate) fn rpc(&self) -> ProvisionerRpc {
+        ProvisionerRpc {
             jobs: self.jobs.clone(),
-            catalog: self.catalog.clone(),
+            work: self.work.clone(),
+            credentials: self.credentials.clone(),
             import_roots: self.import_roots.clone(),
             shutdown: self.lifecycle.token(),
-        }));
+        }
     }
 
     /// Installs the worker programs that lie in `folder` under their own names, such as
@@ -107,7 +177,7 @@ impl Provisioner {
                 worker_type,
                 origin: BUNDLED.to_owned(),
             };
-            match self.jobs.submit(request) {
+            match self.jobs.submit(request).await {
                 Ok(job) => jobs.push(job),
                 Err(error) => narrate_warn!("the worker {worker_type} beside rbee is not installed: {error}"),
             }
@@ -116,4 +186,13 @@ impl Provisioner {
             job.ended().await;
         }
     }
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, StartError> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|failed| StartError::State {
+            what: "its state",
+            source: io::Error::other(failed),
+        })
 }

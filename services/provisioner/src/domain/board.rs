@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use rbee_artifacts::JobId;
 
-use super::request::JobRequest;
+use super::request::{JobKind, JobRequest};
 
 /// How many jobs are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,7 +50,7 @@ pub enum Admission {
 pub struct Board<H> {
     limits: BoardLimits,
     jobs: BTreeMap<JobId, (JobRequest, H)>,
-    active_by_subject: HashMap<String, JobId>,
+    active_by_subject: HashMap<(JobKind, String), JobId>,
     ended: VecDeque<JobId>,
 }
 
@@ -71,8 +71,7 @@ impl<H> Board<H> {
     /// # Errors
     /// If another job is in its way, or there are too many.
     pub fn admit(&self, request: &JobRequest) -> Result<Admission, Refusal> {
-        let subject = request.subject();
-        if let Some(job_id) = self.active_by_subject.get(&subject).cloned() {
+        if let Some(job_id) = self.active_by_subject.get(&key(request)).cloned() {
             let served = self
                 .jobs
                 .get(&job_id)
@@ -80,7 +79,10 @@ impl<H> Board<H> {
             return if served {
                 Ok(Admission::Shared(job_id))
             } else {
-                Err(Refusal::Conflict { job_id, subject })
+                Err(Refusal::Conflict {
+                    job_id,
+                    subject: request.subject(),
+                })
             };
         }
         if self.active_by_subject.len() >= self.limits.active {
@@ -93,25 +95,43 @@ impl<H> Board<H> {
 
     /// Puts up a job that was admitted as new.
     pub fn put(&mut self, id: JobId, request: JobRequest, handle: H) {
-        self.active_by_subject.insert(request.subject(), id.clone());
+        self.active_by_subject.insert(key(&request), id.clone());
         self.jobs.insert(id, (request, handle));
     }
 
-    /// Notes that a job has ended: its subject is free, and the oldest of those that ended go.
-    pub fn ended(&mut self, id: &JobId) {
+    /// Puts up a job that ended in an earlier life of the program. Answers with those that go for it.
+    pub fn put_ended(&mut self, id: JobId, request: JobRequest, handle: H) -> Vec<JobId> {
+        self.ended.push_back(id.clone());
+        self.jobs.insert(id, (request, handle));
+        self.forget_oldest()
+    }
+
+    /// Notes that a job has ended: its subject is free, and the oldest of those that ended go. Answers with
+    /// those.
+    pub fn ended(&mut self, id: &JobId) -> Vec<JobId> {
         let Some((request, _)) = self.jobs.get(id) else {
-            return;
+            return Vec::new();
         };
-        let subject = request.subject();
-        if self.active_by_subject.get(&subject) == Some(id) {
-            self.active_by_subject.remove(&subject);
+        let key = key(request);
+        if self.active_by_subject.get(&key) == Some(id) {
+            self.active_by_subject.remove(&key);
             self.ended.push_back(id.clone());
         }
-        while self.ended.len() > self.limits.ended {
-            if let Some(oldest) = self.ended.pop_front() {
-                self.jobs.remove(&oldest);
-            }
+        self.forget_oldest()
+    }
+
+    fn forget_oldest(&mut self) -> Vec<JobId> {
+        let surplus = self.ended.len().saturating_sub(self.limits.ended);
+        let oldest: Vec<JobId> = self.ended.drain(..surplus).collect();
+        for id in &oldest {
+            self.jobs.remove(id);
         }
+        oldest
+    }
+
+    /// What the jobs that run or wait were asked to do.
+    pub fn active(&self) -> impl Iterator<Item = &H> {
+        self.active_by_subject.values().filter_map(|id| self.get(id))
     }
 
     /// The handle of a job.
@@ -124,6 +144,10 @@ impl<H> Board<H> {
     pub fn newest_first(&self) -> impl Iterator<Item = &H> {
         self.jobs.values().rev().map(|(_, handle)| handle)
     }
+}
+
+fn key(request: &JobRequest) -> (JobKind, String) {
+    (request.kind(), request.subject())
 }
 
 #[cfg(test)]

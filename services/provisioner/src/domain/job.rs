@@ -15,6 +15,7 @@
 
 use jiff::Timestamp;
 use rbee_artifacts::JobId;
+use rbee_service_kit::reason;
 use serde::{Deserialize, Serialize};
 
 use super::progress::Progress;
@@ -24,16 +25,26 @@ use super::request::{JobKind, JobRequest};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum JobPhase {
+    /// Asking the hub what there is.
+    Resolving,
+    /// Receiving the files.
+    Downloading,
+    /// Receiving what a package is built from.
+    FetchingSources,
+    /// Building a package.
+    Building,
     /// Reading the header and finding out what it is.
     Inspecting,
     /// Hashing, and copying if needed.
     Storing,
     /// Writing the entry to the catalog.
     Registering,
+    /// Reading files anew.
+    Verifying,
 }
 
 /// Why a job failed.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct JobFailure {
     /// One of the project's error reasons.
     pub reason: &'static str,
@@ -41,8 +52,27 @@ pub struct JobFailure {
     pub message: String,
 }
 
+/// A failure as it was written down.
+#[derive(Deserialize)]
+struct WrittenFailure {
+    reason: String,
+    message: String,
+}
+
+impl<'de> Deserialize<'de> for JobFailure {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let written = WrittenFailure::deserialize(deserializer)?;
+        Ok(Self {
+            // One that this version does not know any more stands for a fault.
+            reason: reason::known(&written.reason).unwrap_or(reason::INTERNAL),
+            message: written.message,
+        })
+    }
+}
+
 /// Where a job is in its life. `A` is what it brings in.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum JobState<A> {
     /// Waiting for its turn.
     Pending,
@@ -71,6 +101,10 @@ pub enum JobEvent<A> {
     Entered(JobPhase),
     /// It got on.
     Advanced(Progress),
+    /// It is at this file.
+    Reached(String),
+    /// A person who watches should know this now; empty for nothing.
+    Noted(String),
     /// It is done.
     Succeeded(A),
     /// It can't be done.
@@ -90,7 +124,7 @@ pub struct IllegalTransition {
 }
 
 /// A piece of the provisioner's work.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Job<A> {
     /// Its id.
     pub id: JobId,
@@ -102,6 +136,10 @@ pub struct Job<A> {
     pub state: JobState<A>,
     /// How far it is.
     pub progress: Progress,
+    /// The file that it is at; empty where there is none.
+    pub file_name: String,
+    /// What a person who watches should know now; empty if there is nothing.
+    pub note: String,
     /// When it was asked for.
     pub created_at: Timestamp,
     /// When it ended.
@@ -118,6 +156,8 @@ impl<A> Job<A> {
             subject: request.subject(),
             state: JobState::Pending,
             progress: Progress::default(),
+            file_name: String::new(),
+            note: String::new(),
             created_at,
             ended_at: None,
         }
@@ -131,7 +171,11 @@ impl<A> Job<A> {
         let legal = match (&self.state, &event) {
             (JobState::Pending, JobEvent::Entered(_)) => true,
             (JobState::Running(phase), JobEvent::Entered(next)) => next > phase,
-            (JobState::Running(_), JobEvent::Advanced(_) | JobEvent::Succeeded(_)) => true,
+            (
+                JobState::Running(_),
+                JobEvent::Advanced(_) | JobEvent::Reached(_) | JobEvent::Succeeded(_),
+            ) => true,
+            (state, JobEvent::Noted(_)) => !state.has_ended(),
             (JobState::Pending | JobState::Running(_), JobEvent::Failed(_) | JobEvent::Cancelled) => true,
             _ => false,
         };
@@ -142,13 +186,29 @@ impl<A> Job<A> {
             });
         }
         match event {
-            JobEvent::Entered(phase) => self.state = JobState::Running(phase),
+            JobEvent::Entered(phase) => {
+                self.state = JobState::Running(phase);
+                self.begin_anew();
+            }
             JobEvent::Advanced(progress) => self.progress = self.forward(progress),
+            JobEvent::Reached(file_name) => {
+                self.file_name = file_name;
+                self.begin_anew();
+            }
+            JobEvent::Noted(note) => self.note = note,
             JobEvent::Succeeded(artifact) => self.end(JobState::Succeeded(artifact), now),
             JobEvent::Failed(failure) => self.end(JobState::Failed(failure), now),
             JobEvent::Cancelled => self.end(JobState::Cancelled, now),
         }
         Ok(())
+    }
+
+    /// An installation's sources and its program are different things: the bytes of one say nothing of the
+    /// other.
+    fn begin_anew(&mut self) {
+        if self.kind == JobKind::InstallWorker {
+            self.progress = Progress::default();
+        }
     }
 
     /// Progress never goes back, and never past the total.
@@ -167,6 +227,7 @@ impl<A> Job<A> {
         self.state = state;
         // Nothing moves any more.
         self.progress.bytes_per_second = None;
+        self.file_name.clear();
         // The wall clock may have been set back meanwhile.
         self.ended_at = Some(now.max(self.created_at));
     }
@@ -187,6 +248,13 @@ impl<A> JobState<A> {
 impl<A> JobEvent<A> {
     fn word(&self) -> &'static str {
         match self {
+            Self::Entered(JobPhase::Resolving) => "begun to resolve",
+            Self::Entered(JobPhase::Downloading) => "begun to download",
+            Self::Entered(JobPhase::FetchingSources) => "begun to fetch sources",
+            Self::Entered(JobPhase::Building) => "begun to build",
+            Self::Entered(JobPhase::Verifying) => "begun to verify",
+            Self::Reached(_) => "reached a file",
+            Self::Noted(_) => "noted something",
             Self::Entered(JobPhase::Inspecting) => "begun to inspect",
             Self::Entered(JobPhase::Storing) => "begun to store",
             Self::Entered(JobPhase::Registering) => "begun to register",

@@ -3,6 +3,8 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use serde::{Deserialize, Serialize};
+
 /// More often than this, nobody can read it.
 const REPORT_EVERY: Duration = Duration::from_millis(100);
 /// The rate is that of the last few seconds: long enough to be calm, short enough to be true.
@@ -11,7 +13,7 @@ const WINDOW: Duration = Duration::from_secs(3);
 const SHORTEST_MEASURE: Duration = Duration::from_millis(250);
 
 /// How far a job is.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Progress {
     /// Bytes done.
     pub done_bytes: u64,
@@ -19,6 +21,21 @@ pub struct Progress {
     pub total_bytes: Option<u64>,
     /// Measured rate, once it was measured.
     pub bytes_per_second: Option<f64>,
+}
+
+/// No estimate reaches further: it would be a number, not information.
+const LONGEST_ESTIMATE: Duration = Duration::from_secs(30 * 24 * 3600);
+
+impl Progress {
+    /// Time left at the measured rate; `None` unless size and rate are known, and something moves.
+    #[must_use]
+    pub fn remaining(&self) -> Option<Duration> {
+        let left_bytes = self.total_bytes?.checked_sub(self.done_bytes)?;
+        let rate = self.bytes_per_second.filter(|rate| *rate > 0.0)?;
+        Duration::try_from_secs_f64(left_bytes as f64 / rate)
+            .ok()
+            .filter(|left| *left <= LONGEST_ESTIMATE)
+    }
 }
 
 /// Measures progress and decides when to tell it.
@@ -105,6 +122,26 @@ mod tests {
         );
         let third = meter.advance(500, start + Duration::from_millis(500)).unwrap();
         assert_eq!(third.bytes_per_second, Some(1000.0));
+    }
+
+    #[test]
+    fn time_left_is_told_only_where_it_can_be() {
+        let progress = |total_bytes, bytes_per_second| Progress {
+            done_bytes: 100,
+            total_bytes,
+            bytes_per_second,
+        };
+        let remaining = progress(Some(400), Some(100.0)).remaining();
+        assert_eq!(remaining, Some(Duration::from_secs(3)));
+        for unknown in [
+            progress(None, Some(100.0)),
+            progress(Some(400), None),
+            progress(Some(400), Some(0.0)),
+            progress(Some(u64::MAX), Some(1e-9)),
+            progress(Some(10), Some(1.0)),
+        ] {
+            assert_eq!(unknown.remaining(), None);
+        }
     }
 
     #[test]

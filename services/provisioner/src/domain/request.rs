@@ -6,13 +6,19 @@ use rbee_artifacts::{ModelId, WorkerType};
 use serde::{Deserialize, Serialize};
 
 /// What a job does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum JobKind {
     /// Imports a model file.
     ImportModel,
     /// Installs a worker program from a file.
     ImportWorkerBinary,
+    /// Downloads a model.
+    ProvisionModel,
+    /// Installs a worker program from its package.
+    InstallWorker,
+    /// Reads models anew.
+    VerifyModels,
 }
 
 /// How a file gets into the store.
@@ -26,6 +32,8 @@ pub enum ImportMode {
     Copy,
     /// Hard link, or fail.
     HardLink,
+    /// Use the file where it is.
+    InPlace,
 }
 
 /// What a job is asked to do, whole: it can be written down and begun again.
@@ -52,6 +60,23 @@ pub enum JobRequest {
         /// Where it came from, in words.
         origin: String,
     },
+    /// Download a model.
+    ProvisionModel {
+        /// Its id; the canonical one, where the hub told it in time.
+        model_id: ModelId,
+    },
+    /// Build a package and install the worker program in it.
+    InstallWorker {
+        /// Which worker it gives.
+        worker_type: WorkerType,
+        /// The package's name.
+        package: String,
+    },
+    /// Read models anew.
+    VerifyModels {
+        /// Which, in order and each once; all, if empty.
+        model_ids: Vec<ModelId>,
+    },
 }
 
 impl JobRequest {
@@ -61,15 +86,38 @@ impl JobRequest {
         match self {
             Self::ImportModel { .. } => JobKind::ImportModel,
             Self::ImportWorkerBinary { .. } => JobKind::ImportWorkerBinary,
+            Self::ProvisionModel { .. } => JobKind::ProvisionModel,
+            Self::InstallWorker { .. } => JobKind::InstallWorker,
+            Self::VerifyModels { .. } => JobKind::VerifyModels,
         }
     }
 
-    /// What it brings in: a model id or a worker type. At most one job at a time is about one subject.
+    /// What it is about: a model id, a worker type or a package; empty if it is about all models. At most one
+    /// job of a kind at a time is about one subject.
     #[must_use]
     pub fn subject(&self) -> String {
         match self {
             Self::ImportModel { model_id, .. } => model_id.to_string(),
             Self::ImportWorkerBinary { worker_type, .. } => worker_type.to_string(),
+            Self::ProvisionModel { model_id } => model_id.to_string(),
+            Self::InstallWorker { package, .. } => package.clone(),
+            Self::VerifyModels { model_ids } => {
+                let ids: Vec<_> = model_ids.iter().map(ModelId::as_str).collect();
+                ids.join(", ")
+            }
+        }
+    }
+
+    /// What the job does, to be read before "failed" or "was cancelled".
+    #[must_use]
+    pub fn in_words(&self) -> String {
+        let subject = self.subject();
+        match self {
+            Self::ImportModel { .. } | Self::ImportWorkerBinary { .. } => format!("importing {subject}"),
+            Self::ProvisionModel { .. } => format!("downloading {subject}"),
+            Self::InstallWorker { .. } => format!("installing {subject}"),
+            Self::VerifyModels { model_ids } if model_ids.is_empty() => "verifying all models".to_owned(),
+            Self::VerifyModels { .. } => format!("verifying {subject}"),
         }
     }
 
@@ -102,7 +150,11 @@ impl JobRequest {
                     ..
                 },
             ) => source == other_source && worker_type == other_type,
-            _ => false,
+            (
+                Self::ProvisionModel { .. } | Self::InstallWorker { .. } | Self::VerifyModels { .. },
+                other,
+            ) => self == other,
+            (Self::ImportModel { .. } | Self::ImportWorkerBinary { .. }, _) => false,
         }
     }
 }

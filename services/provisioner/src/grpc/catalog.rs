@@ -6,7 +6,10 @@ use std::time::Duration;
 use rbee_artifacts::{ModelEntry, ModelId, WorkerBinary};
 use rbee_proto::catalog::v1::model_service_client::ModelServiceClient;
 use rbee_proto::catalog::v1::worker_binary_service_client::WorkerBinaryServiceClient;
-use rbee_proto::catalog::v1::{CreateModelRequest, CreateWorkerBinaryRequest, GetModelRequest};
+use rbee_proto::catalog::v1::{
+    CreateModelRequest, CreateWorkerBinaryRequest, DeleteModelRequest, GetModelRequest, ListModelsRequest,
+    ListWorkerBinariesRequest, UpdateModelRequest,
+};
 use rbee_service_kit::client::ClientChannel;
 use rbee_service_kit::{RemoteFault, reason};
 use rbee_wire::InvalidField;
@@ -15,10 +18,13 @@ use tokio_util::sync::CancellationToken;
 use tonic::{Code, Response, Status};
 
 use super::convert;
+use crate::domain::here::Here;
 use crate::domain::imported::CatalogModel;
 
 /// How long one call may take. The catalog answers from memory, or after one small write.
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);
+/// The most that the catalog gives on a page.
+const PAGE_SIZE: u32 = 1000;
 const FIRST_WAIT: Duration = Duration::from_millis(100);
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
@@ -106,6 +112,105 @@ impl CatalogClient {
         };
         let response = self.call(call, retry).await?;
         convert::model_from_wire(response.model).map_err(|error| malformed(&error))
+    }
+
+    /// All models, by id.
+    pub(crate) async fn models(&self, retry: Retry<'_>) -> Result<Vec<CatalogModel>, CatalogError> {
+        let mut models = Vec::new();
+        let mut page_token = String::new();
+        loop {
+            let call = || {
+                let request = ListModelsRequest {
+                    page_size: PAGE_SIZE,
+                    page_token: page_token.clone(),
+                    filter: None,
+                };
+                let mut client = self.models.clone();
+                async move { client.list_models(request).await }
+            };
+            let page = self.call(call, retry).await?;
+            for model in page.models {
+                models.push(convert::model_from_wire(Some(model)).map_err(|error| malformed(&error))?);
+            }
+            if page.next_page_token.is_empty() {
+                return Ok(models);
+            }
+            page_token = page.next_page_token;
+        }
+    }
+
+    /// The ids of all models, by the repository or version that they are of; none while the catalog is away.
+    pub(crate) async fn here(&self) -> Here {
+        let models = self.models(Retry::Never).await;
+        if let Err(error) = &models {
+            tracing::warn!(%error, "what is here already is not known");
+        }
+        Here::new(models.unwrap_or_default().into_iter().map(|model| model.entry.id))
+    }
+
+    /// Replaces what can change of a model; answers with it as stored, or with nothing if it is gone or was
+    /// changed since `revision`.
+    pub(crate) async fn update_model(
+        &self,
+        entry: &ModelEntry,
+        revision: u64,
+        retry: Retry<'_>,
+    ) -> Result<Option<CatalogModel>, CatalogError> {
+        let call = || {
+            let request = UpdateModelRequest {
+                model: Some(rbee_wire::model_to_wire(entry, 0)),
+                expected_revision: Some(revision),
+            };
+            let mut client = self.models.clone();
+            async move { client.update_model(request).await }
+        };
+        match self.call(call, retry).await {
+            Ok(response) => convert::model_from_wire(response.model)
+                .map(Some)
+                .map_err(|error| malformed(&error)),
+            Err(CatalogError::Refused { fault })
+                if fault.is(reason::MODEL_NOT_FOUND) || fault.is(reason::REVISION_CONFLICT) =>
+            {
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Removes a model's entry, if it is there.
+    pub(crate) async fn delete_model(&self, id: &ModelId, retry: Retry<'_>) -> Result<(), CatalogError> {
+        let call = || {
+            let (mut client, id) = (self.models.clone(), id.to_string());
+            async move { client.delete_model(DeleteModelRequest { id }).await }
+        };
+        self.call(call, retry).await.map(drop)
+    }
+
+    /// All worker programs.
+    pub(crate) async fn worker_binaries(&self, retry: Retry<'_>) -> Result<Vec<WorkerBinary>, CatalogError> {
+        let mut binaries = Vec::new();
+        let mut page_token = String::new();
+        loop {
+            let call = || {
+                let request = ListWorkerBinariesRequest {
+                    worker_type: 0,
+                    platform: None,
+                    page_size: PAGE_SIZE,
+                    page_token: page_token.clone(),
+                };
+                let mut client = self.worker_binaries.clone();
+                async move { client.list_worker_binaries(request).await }
+            };
+            let page = self.call(call, retry).await?;
+            for binary in page.worker_binaries {
+                binaries
+                    .push(convert::worker_binary_from_wire(Some(binary)).map_err(|error| malformed(&error))?);
+            }
+            if page.next_page_token.is_empty() {
+                return Ok(binaries);
+            }
+            page_token = page.next_page_token;
+        }
     }
 
     /// Creates a worker binary; answers with it as stored.

@@ -1,26 +1,30 @@
-//! Importing a model file: inspect, store, register; the blob first, the entry last.
+//! Importing a model: inspect, store, register; the blobs first, the entry last.
 
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Instant;
 
 use jiff::Timestamp;
-use rbee_artifacts::gguf::ModelFacts;
-use rbee_artifacts::{ModelEntry, ModelFile, ModelId, ModelStatus, ModelType, RelativePath};
-use rbee_store::{Ingest, PutFileError, StoredBlob};
-use tokio_util::sync::CancellationToken;
+use parking_lot::Mutex;
+use rbee_artifacts::detect::{Links, Summary, detect_path};
+use rbee_artifacts::{ModelFile, ModelId, ModelSource, RelativePath, Sha256};
+use rbee_store::{Ingest, PutFileError};
 
-use super::inspect::{self, InspectedModel};
-use super::{ImportError, Importer, blocking};
+use super::folder::{self, Chosen};
+use super::{Importer, blocking, file};
 use crate::domain::imported::{CatalogModel, Imported};
 use crate::domain::job::JobPhase;
 use crate::domain::progress::ProgressMeter;
 use crate::domain::request::ImportMode;
+use crate::entry;
+use crate::error::JobError;
 use crate::grpc::{CatalogError, Retry};
-use crate::jobs::Reporter;
+use crate::jobs::JobContext;
 
 /// What a model's file is called in the catalog if its own name can't be used everywhere.
-const PLAIN_FILE_NAME: &str = "model.gguf";
+const PLAIN_FILE_NAME: &str = "model";
 
 pub(super) struct ModelImport {
     pub(super) source: PathBuf,
@@ -29,55 +33,66 @@ pub(super) struct ModelImport {
     pub(super) mode: ImportMode,
 }
 
+/// What detection told of the source.
+struct Inspected {
+    summary: Summary,
+    files: Vec<Chosen>,
+}
+
+impl Inspected {
+    fn size_bytes(&self) -> u64 {
+        self.files.iter().map(|file| file.size_bytes).sum()
+    }
+}
+
 impl ModelImport {
-    pub(super) async fn run(
-        self,
-        importer: &Importer,
-        request_id: &str,
-        reporter: &Reporter,
-        cancel: &CancellationToken,
-    ) -> Result<Imported, ImportError> {
+    pub(super) async fn run(self, importer: &Importer, context: &JobContext) -> Result<Imported, JobError> {
+        let JobContext { reporter, cancel, .. } = context;
         reporter.enter(JobPhase::Inspecting);
         let (source, file_name) = (self.source.clone(), self.file_name.clone());
-        let inspected = blocking(move || inspect::model(&source, &file_name)).await??;
+        let inspected = blocking(move || inspect(&source, &file_name)).await??;
         let existing = importer
             .catalog
             .model(&self.model_id, Retry::Patiently(cancel))
             .await?;
         if let Some(existing) = &existing {
-            if existing.entry.size_bytes != inspected.size_bytes {
+            if existing.entry.size_bytes != inspected.size_bytes() {
                 return Err(self.exists());
             }
-            if self.is_linked(importer, existing).await? {
+            if self.is_linked(importer, existing, &inspected).await? {
                 return Ok(Imported::Model(Box::new(existing.clone())));
             }
         }
 
+        // What is stored here is not collected before the catalog refers to it.
+        let _kept = importer.collection.read().await;
         reporter.enter(JobPhase::Storing);
-        let blob = self
-            .store(importer, &inspected, existing.as_ref(), reporter, cancel)
-            .await?;
+        let files = self.store(importer, &inspected, existing.as_ref(), context).await?;
         if let Some(existing) = existing {
-            // The content was compared while it was read. Had the blob been lost, it is back now.
+            // The content was compared while it was read. Had a blob been lost, it is back now.
             return Ok(Imported::Model(Box::new(existing)));
         }
 
         reporter.enter(JobPhase::Registering);
-        let entry = self.entry(inspected.facts, &blob);
-        match importer
+        let name = match self.model_id.source() {
+            ModelSource::Local { name } => name.clone(),
+            _ => self.model_id.to_string(),
+        };
+        let entry = entry::available(&self.model_id, &name, inspected.summary, BTreeMap::new(), files);
+        let created = importer
             .catalog
-            .create_model(&entry, request_id, Retry::Patiently(cancel))
-            .await
-        {
+            .create_model(&entry, &context.id, Retry::Patiently(cancel))
+            .await;
+        match created {
             Ok(model) => Ok(Imported::Model(Box::new(model))),
-            // Somebody else was quicker, or another version read other facts from the same file.
+            // Somebody else was quicker, or another version read other facts from the same files.
             Err(CatalogError::Exists) => {
-                match importer
+                let model = importer
                     .catalog
                     .model(&self.model_id, Retry::Patiently(cancel))
-                    .await?
-                {
-                    Some(model) if model.is_file(&blob.sha256) => Ok(Imported::Model(Box::new(model))),
+                    .await?;
+                match model {
+                    Some(model) if model.has_files(&entry.files) => Ok(Imported::Model(Box::new(model))),
                     _ => Err(self.exists()),
                 }
             }
@@ -85,124 +100,149 @@ impl ModelImport {
         }
     }
 
-    fn exists(&self) -> ImportError {
-        ImportError::Exists {
+    fn exists(&self) -> JobError {
+        JobError::Exists {
             model_id: self.model_id.clone(),
         }
     }
 
-    /// Whether the source is the very file that the model's blob is, and was not written to since: then
+    /// Whether the source is the very files that the model's blobs are, and was not written to since: then
     /// nothing needs to be read again.
-    async fn is_linked(&self, importer: &Importer, existing: &CatalogModel) -> Result<bool, ImportError> {
-        let [file] = &existing.entry.files[..] else {
-            return Ok(false);
-        };
-        let Some(blob) = importer.store.local_path(&file.sha256) else {
-            return Ok(false);
-        };
-        let (source, added_at) = (self.source.clone(), existing.entry.added_at);
-        blocking(move || is_same_file_since(&source, &blob, added_at)).await
+    async fn is_linked(
+        &self,
+        importer: &Importer,
+        existing: &CatalogModel,
+        inspected: &Inspected,
+    ) -> Result<bool, JobError> {
+        let mut pairs = Vec::new();
+        for file in &existing.entry.files {
+            let source = match &inspected.files[..] {
+                [only] if existing.entry.files.len() == 1 => Some(only),
+                files => files.iter().find(|chosen| chosen.name == file.name),
+            };
+            let (Some(source), Some(blob)) = (source, importer.store.local_path(&file.sha256)) else {
+                return Ok(false);
+            };
+            pairs.push((source.path.clone(), blob));
+        }
+        let added_at = existing.entry.added_at;
+        let complete = pairs.len() == inspected.files.len();
+        blocking(move || {
+            complete
+                && pairs
+                    .iter()
+                    .all(|(source, blob)| is_same_file_since(source, blob, added_at))
+        })
+        .await
     }
 
-    /// Makes the file a blob. Where the model exists already, it must have the same content.
+    /// Makes the files blobs. Where the model exists already, they must have the same content.
     async fn store(
         &self,
         importer: &Importer,
-        inspected: &InspectedModel,
+        inspected: &Inspected,
         existing: Option<&CatalogModel>,
-        reporter: &Reporter,
-        cancel: &CancellationToken,
-    ) -> Result<StoredBlob, ImportError> {
-        let ingest = match self.mode {
+        context: &JobContext,
+    ) -> Result<Vec<ModelFile>, JobError> {
+        let total_bytes = inspected.size_bytes();
+        let meter = Arc::new(Mutex::new(ProgressMeter::new(Some(total_bytes), Instant::now())));
+        let mut before_bytes = 0;
+        let mut stored = Vec::new();
+        for chosen in &inspected.files {
+            let expected = match existing {
+                None => None,
+                Some(existing) => Some(self.expected(existing, inspected, chosen)?),
+            };
+            if inspected.files.len() > 1 {
+                context.reporter.file(chosen.name.as_str());
+            }
+            let (reporter, cancel, meter) =
+                (context.reporter.clone(), context.cancel.clone(), Arc::clone(&meter));
+            let progress = move |done_bytes| {
+                if cancel.is_cancelled() {
+                    return ControlFlow::Break(());
+                }
+                if let Some(progress) = meter.lock().advance(before_bytes + done_bytes, Instant::now()) {
+                    reporter.advance(progress);
+                }
+                ControlFlow::Continue(())
+            };
+            let put = importer
+                .store
+                .put_file(&chosen.path, self.ingest(), expected, progress)
+                .await;
+            let blob = match put {
+                Err(PutFileError::DigestMismatch { .. }) => return Err(self.exists()),
+                put => put?,
+            };
+            if blob.size_bytes != chosen.size_bytes {
+                // It was another file when its header was read.
+                return Err(JobError::Put(PutFileError::SourceChanged {
+                    path: chosen.path.clone(),
+                }));
+            }
+            before_bytes += blob.size_bytes;
+            stored.push(ModelFile {
+                name: chosen.name.clone(),
+                size_bytes: blob.size_bytes,
+                sha256: blob.sha256,
+            });
+        }
+        Ok(stored)
+    }
+
+    fn ingest(&self) -> Ingest {
+        match self.mode {
             ImportMode::LinkOrCopy => Ingest::HardLinkOrCopy,
             ImportMode::Copy => Ingest::Copy,
             ImportMode::HardLink => Ingest::HardLink,
-        };
-        let expected = match existing.map(|existing| &existing.entry.files[..]) {
-            None => None,
-            Some([file]) => Some(file.sha256),
-            Some(_) => return Err(self.exists()),
-        };
-        let mut meter = ProgressMeter::new(Some(inspected.size_bytes), Instant::now());
-        let (reporter, cancel) = (reporter.clone(), cancel.clone());
-        let progress = move |done_bytes| {
-            if cancel.is_cancelled() {
-                return ControlFlow::Break(());
-            }
-            if let Some(progress) = meter.advance(done_bytes, Instant::now()) {
-                reporter.advance(progress);
-            }
-            ControlFlow::Continue(())
-        };
-        let stored = importer
-            .store
-            .put_file(&self.source, ingest, expected, progress)
-            .await;
-        let blob = match stored {
-            Err(PutFileError::DigestMismatch { .. }) => return Err(self.exists()),
-            stored => stored?,
-        };
-        if blob.size_bytes != inspected.size_bytes {
-            // It was another file when its header was read.
-            return Err(ImportError::Put(PutFileError::SourceChanged {
-                path: self.source.clone(),
-            }));
+            ImportMode::InPlace => Ingest::InPlace,
         }
-        Ok(blob)
     }
 
-    fn entry(&self, facts: ModelFacts, blob: &StoredBlob) -> ModelEntry {
-        let name = match self.model_id.source() {
-            rbee_artifacts::ModelSource::Local { name } => name.clone(),
-            _ => self.model_id.to_string(),
+    /// What the file must be, so that the model is the one that exists.
+    fn expected(
+        &self,
+        existing: &CatalogModel,
+        inspected: &Inspected,
+        chosen: &Chosen,
+    ) -> Result<Sha256, JobError> {
+        let files = &existing.entry.files;
+        let same = match (&files[..], inspected.files.len()) {
+            ([only], 1) => Some(only),
+            (files, count) if files.len() == count => files.iter().find(|file| file.name == chosen.name),
+            _ => None,
         };
-        let mut metadata = std::collections::BTreeMap::from([
-            ("format".to_owned(), "gguf".to_owned()),
-            ("chat_template".to_owned(), facts.has_chat_template.to_string()),
-        ]);
-        metadata.extend(
-            facts
-                .name
-                .map(|name| ("general.name".to_owned(), shortened(name))),
-        );
-        metadata.extend(
-            facts
-                .tokenizer
-                .map(|kind| ("tokenizer".to_owned(), shortened(kind))),
-        );
-        let file_name: RelativePath = self.file_name.parse().unwrap_or_else(|_| {
-            PLAIN_FILE_NAME
-                .parse()
-                .expect("the plain name is one that can be used everywhere")
-        });
-        ModelEntry {
-            id: self.model_id.clone(),
-            name,
-            size_bytes: blob.size_bytes,
-            status: ModelStatus::Available,
-            // The catalog sets it.
-            added_at: Timestamp::UNIX_EPOCH,
-            model_type: ModelType::Llm {
-                architecture: shortened(facts.architecture),
-            },
-            quantization: facts.quantization,
-            context_length: facts.context_length,
-            parameter_count: Some(facts.parameter_count).filter(|count| *count > 0),
-            metadata,
-            files: vec![ModelFile {
-                name: file_name,
-                size_bytes: blob.size_bytes,
-                sha256: blob.sha256,
-            }],
-        }
+        same.map(|file| file.sha256).ok_or_else(|| self.exists())
     }
 }
 
-/// A file's own words, which nobody bounded.
-fn shortened(mut text: String) -> String {
-    const MAX_BYTES: usize = 256;
-    text.truncate(text.floor_char_boundary(MAX_BYTES));
-    text
+/// What the file or folder is, by its headers. Blocking.
+fn inspect(source: &Path, file_name: &str) -> Result<Inspected, JobError> {
+    let metadata = std::fs::metadata(source).map_err(|error| JobError::reading(source, error))?;
+    if metadata.is_dir() {
+        let detected = detect_path(source, Links::Inside)?;
+        return Ok(Inspected {
+            summary: detected.summary(),
+            files: folder::choose(source)?,
+        });
+    }
+    // Before it is opened: opening a pipe waits for a writer, and some devices do things when opened.
+    let (_, metadata) = file::open(source)?;
+    let detected = detect_path(source, Links::Inside)?;
+    let name: RelativePath = file_name.parse().unwrap_or_else(|_| {
+        PLAIN_FILE_NAME
+            .parse()
+            .expect("the plain name is one that can be used everywhere")
+    });
+    Ok(Inspected {
+        summary: detected.summary(),
+        files: vec![Chosen {
+            name,
+            path: source.to_owned(),
+            size_bytes: metadata.len(),
+        }],
+    })
 }
 
 #[cfg(unix)]

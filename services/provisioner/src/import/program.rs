@@ -18,7 +18,7 @@ const BUSY_WAIT: Duration = Duration::from_millis(50);
 
 /// Runs `path --version`; answers with the version if the program says that it is this worker, or with
 /// what is wrong in words. Dropping the future kills the program.
-pub(super) async fn version(
+pub(crate) async fn version(
     path: &Path,
     worker_type: WorkerType,
     timeout: Duration,

@@ -9,27 +9,27 @@ use rbee_artifacts::{Platform, Sha256, WorkerBinary, WorkerBinaryId, WorkerType}
 use rbee_store::{Ingest, PutFileError};
 use tokio_util::sync::CancellationToken;
 
-use super::{ImportError, Importer, blocking, file, program};
+use super::{Importer, blocking, file, program};
 use crate::domain::imported::Imported;
 use crate::domain::job::JobPhase;
 use crate::domain::progress::ProgressMeter;
 use crate::grpc::Retry;
-use crate::jobs::Reporter;
+use crate::error::JobError;
+use crate::jobs::{JobContext, Reporter};
 
-pub(super) struct WorkerBinaryImport {
-    pub(super) source: PathBuf,
-    pub(super) worker_type: WorkerType,
-    pub(super) origin: String,
+pub(crate) struct WorkerBinaryImport {
+    pub(crate) source: PathBuf,
+    pub(crate) worker_type: WorkerType,
+    pub(crate) origin: String,
 }
 
 impl WorkerBinaryImport {
-    pub(super) async fn run(
+    pub(crate) async fn run(
         self,
         importer: &Importer,
-        request_id: &str,
-        reporter: &Reporter,
-        cancel: &CancellationToken,
-    ) -> Result<Imported, ImportError> {
+        context: &JobContext,
+    ) -> Result<Imported, JobError> {
+        let JobContext { reporter, cancel, .. } = context;
         reporter.enter(JobPhase::Inspecting);
         let (path, token) = (self.source.clone(), cancel.clone());
         let (sha256, size_bytes) = blocking(move || file::hash(&path, &token)).await??;
@@ -37,6 +37,8 @@ impl WorkerBinaryImport {
             .ask_version(&self.source, importer.version_timeout, cancel)
             .await?;
 
+        // What is stored here is not collected before the catalog refers to it.
+        let _kept = importer.collection.read().await;
         reporter.enter(JobPhase::Storing);
         self.store(importer, sha256, size_bytes, reporter, cancel).await?;
 
@@ -55,7 +57,7 @@ impl WorkerBinaryImport {
         };
         let binary = importer
             .catalog
-            .create_worker_binary(&binary, request_id, Retry::Patiently(cancel))
+            .create_worker_binary(&binary, &context.id, Retry::Patiently(cancel))
             .await?;
         Ok(Imported::WorkerBinary(Box::new(binary)))
     }
@@ -65,13 +67,13 @@ impl WorkerBinaryImport {
         path: &Path,
         timeout: Duration,
         cancel: &CancellationToken,
-    ) -> Result<String, ImportError> {
+    ) -> Result<String, JobError> {
         // Cancel safe: dropping the question kills the program that was asked.
         let asked = tokio::select! {
             asked = program::version(path, self.worker_type, timeout) => asked,
-            () = cancel.cancelled() => return Err(ImportError::Cancelled),
+            () = cancel.cancelled() => return Err(JobError::Cancelled),
         };
-        asked.map_err(|problem| ImportError::NotTheWorker {
+        asked.map_err(|problem| JobError::NotTheWorker {
             path: path.to_owned(),
             worker_type: self.worker_type,
             problem,
@@ -86,7 +88,7 @@ impl WorkerBinaryImport {
         size_bytes: u64,
         reporter: &Reporter,
         cancel: &CancellationToken,
-    ) -> Result<(), ImportError> {
+    ) -> Result<(), JobError> {
         let mut meter = ProgressMeter::new(Some(size_bytes), Instant::now());
         // With every start of `rbee up`, the same programs come again.
         if importer.store.blob_size_bytes(&sha256).await? == Some(size_bytes) {
@@ -112,7 +114,7 @@ impl WorkerBinaryImport {
         {
             // Not the program that was asked for its version.
             Err(PutFileError::DigestMismatch { path, .. }) => {
-                Err(ImportError::Put(PutFileError::SourceChanged { path }))
+                Err(JobError::Put(PutFileError::SourceChanged { path }))
             }
             stored => {
                 stored?;

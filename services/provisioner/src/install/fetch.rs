@@ -61,7 +61,7 @@ impl WebFiles {
         };
         let downloaded = match downloader.download(&download, request.cancel, &on_progress).await {
             Ok(downloaded) => downloaded,
-            Err(DownloadError::Cancelled) => return Err(FetchError::Cancelled),
+            Err(DownloadError::Cancelled { .. }) => return Err(FetchError::Cancelled),
             Err(error) => return Err(unavailable(&Chain(&error))),
         };
         tokio::fs::rename(&downloaded.path, request.to)

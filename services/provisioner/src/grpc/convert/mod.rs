@@ -1,12 +1,16 @@
 //! Between the contract's messages and the domain. Prost types stop here.
 
+pub(super) mod hub;
+
 use rbee_artifacts::WorkerBinary;
 use rbee_proto::provisioner::v1 as wire;
 use rbee_proto::provisioner::v1::job;
 use rbee_proto::types::v1 as types;
 use rbee_wire::{InvalidField, model_to_wire, timestamp_to_wire, worker_binary_to_wire};
 
-use crate::domain::imported::{CatalogModel, ImportJob, Imported};
+use crate::domain::imported::{
+    CatalogModel, FileProblem, FileProblemKind, ImportJob, Imported, Verification,
+};
 use crate::domain::job::{JobPhase, JobState};
 use crate::domain::request::{ImportMode, JobKind};
 
@@ -16,7 +20,7 @@ pub(super) fn import_mode_from_wire(number: i32) -> Option<ImportMode> {
         wire::ImportMode::Unspecified => ImportMode::LinkOrCopy,
         wire::ImportMode::Copy => ImportMode::Copy,
         wire::ImportMode::HardLink => ImportMode::HardLink,
-        wire::ImportMode::InPlace => return None,
+        wire::ImportMode::InPlace => ImportMode::InPlace,
     })
 }
 
@@ -32,6 +36,9 @@ pub(super) fn job_to_wire(job: &ImportJob) -> wire::Job {
     let kind = match job.kind {
         JobKind::ImportModel => wire::JobKind::ImportModel,
         JobKind::ImportWorkerBinary => wire::JobKind::ImportWorkerBinary,
+        JobKind::ProvisionModel => wire::JobKind::ProvisionModel,
+        JobKind::InstallWorker => wire::JobKind::InstallWorker,
+        JobKind::VerifyModels => wire::JobKind::VerifyModels,
     };
     wire::Job {
         id: job.id.to_string(),
@@ -58,11 +65,34 @@ pub(super) fn job_to_wire(job: &ImportJob) -> wire::Job {
             JobState::Succeeded(Imported::WorkerBinary(binary)) => {
                 Some(job::Result::WorkerBinary(worker_binary_to_wire(binary)))
             }
+            JobState::Succeeded(Imported::Verification(found)) => {
+                Some(job::Result::Verification(verification_to_wire(found)))
+            }
             _ => None,
         },
-        remaining: None,
-        file_name: String::new(),
-        note: String::new(),
+        remaining: job.progress.remaining().and_then(|left| left.try_into().ok()),
+        file_name: job.file_name.clone(),
+        note: job.note.clone(),
+    }
+}
+
+fn verification_to_wire(found: &Verification) -> wire::Verification {
+    let problem = |problem: &FileProblem| wire::FileProblem {
+        model_id: problem.model_id.to_string(),
+        file_name: problem.file_name.to_string(),
+        kind: match problem.kind {
+            FileProblemKind::Missing => wire::FileProblemKind::Missing,
+            FileProblemKind::Damaged => wire::FileProblemKind::Damaged,
+            FileProblemKind::Unreadable => wire::FileProblemKind::Unreadable,
+        }
+        .into(),
+        message: problem.message.clone(),
+    };
+    wire::Verification {
+        model_count: found.model_count,
+        file_count: found.file_count,
+        size_bytes: found.size_bytes,
+        problems: found.problems.iter().map(problem).collect(),
     }
 }
 
@@ -71,6 +101,11 @@ fn phase_to_wire(phase: JobPhase) -> wire::JobPhase {
         JobPhase::Inspecting => wire::JobPhase::Inspecting,
         JobPhase::Storing => wire::JobPhase::Storing,
         JobPhase::Registering => wire::JobPhase::Registering,
+        JobPhase::Resolving => wire::JobPhase::Resolving,
+        JobPhase::Downloading => wire::JobPhase::Downloading,
+        JobPhase::FetchingSources => wire::JobPhase::FetchingSources,
+        JobPhase::Building => wire::JobPhase::Building,
+        JobPhase::Verifying => wire::JobPhase::Verifying,
     }
 }
 
