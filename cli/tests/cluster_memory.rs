@@ -210,6 +210,9 @@ async fn of_two_hives_the_one_where_it_fits_gets_the_worker() {
         "{places:#}"
     );
 
+    let unknown = worker(&cluster, "check", "local:none", &[]).failed(4);
+    assert_eq!(unknown.reason(), "MODEL_NOT_FOUND");
+
     let first = names[1].to_owned();
     let refused = worker(&cluster, "spawn", &model, &["--hive", &first]).failed(6);
     assert_eq!(refused.reason(), "INSUFFICIENT_MEMORY");

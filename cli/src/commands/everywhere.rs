@@ -20,7 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// What the hives answered.
 #[derive(Debug)]
 pub(super) struct Everywhere<'a> {
-    /// Where the worker could run, best first.
+    /// Where the worker could run, best first; at least one.
     pub(super) places: Vec<Place<'a>>,
     /// Hives where it can't run at all, or that do not answer.
     pub(super) refused: Vec<Refused<'a>>,
@@ -52,10 +52,15 @@ pub(super) async fn check<'a>(
     everywhere
         .places
         .sort_by(|one, other| placement::compare(&candidate(one), &candidate(other)));
-    if everywhere.places.is_empty() && everywhere.refused.len() == 1 {
-        return Err(everywhere.refused.remove(0).failure);
+    if !everywhere.places.is_empty() {
+        return Ok(everywhere);
     }
-    Ok(everywhere)
+    // Nobody can: the first to say so speaks for all.
+    let first = everywhere.refused.into_iter().next();
+    Err(first.map_or_else(
+        || Failure::new(Exit::Failed, "the hive gave no estimate"),
+        |refused| refused.failure,
+    ))
 }
 
 async fn check_one(

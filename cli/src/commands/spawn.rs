@@ -86,11 +86,8 @@ async fn place<'a>(
     if wants.hive.is_some() || reachable.count() < 2 {
         return Ok((choose_hive(hives, wants.hive.as_deref())?, named()));
     }
-    let Everywhere { places, mut refused } = everywhere::check(cluster, wants, hives).await?;
-    let Some(best) = places.first() else {
-        // Nobody can: the first to say so speaks for all.
-        return Err(refused.remove(0).failure);
-    };
+    let Everywhere { places, .. } = everywhere::check(cluster, wants, hives).await?;
+    let best = &places[0];
     if best.fits == Some(false) && !arguments.force {
         return Err(fits_nowhere(&wants.model, &places));
     }
