@@ -110,6 +110,12 @@ pub enum AnswerProblem {
         /// `Content-Range`, if there was one.
         got: Option<String>,
     },
+    /// A success that is no file: `204 No Content` and the like.
+    #[error("the answer has status {status}, which no file comes with")]
+    Status {
+        /// The status.
+        status: u16,
+    },
     /// Another length than the file has.
     #[error("the file has {expected_bytes} bytes, the answer says {declared_bytes}")]
     WrongSize {

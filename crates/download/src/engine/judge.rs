@@ -63,6 +63,10 @@ pub(super) fn judge(
         _ => Ok(()),
     };
     if status != StatusCode::PARTIAL_CONTENT {
+        if status != StatusCode::OK {
+            let status = status.as_u16();
+            return Err(AnswerProblem::Status { status });
+        }
         length.map_or(Ok(()), wrong_size)?;
         return Ok(Verdict::Whole {
             total: length.or(known.expected),
@@ -267,6 +271,13 @@ mod tests {
             &known(Some(100), None, None),
         );
         assert_eq!(unsaid, total(Some(100)));
+        let nothing = judge(
+            &asked(0..9),
+            StatusCode::NO_CONTENT,
+            &headers(&[]),
+            &Known::default(),
+        );
+        assert_eq!(nothing, Err(AnswerProblem::Status { status: 204 }));
         let unknown = judge(&asked(0..9), StatusCode::OK, &headers(&[]), &Known::default());
         assert_eq!(unknown, total(None));
     }

@@ -172,7 +172,7 @@ impl<'a> Session<'a> {
         };
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut flushed = begun;
+        let (mut flushed, mut flushed_bytes) = (begun, self.resumed_bytes);
         let mut work = pin!(self.work());
         loop {
             // All are cancel safe: what `work` did is in the plan, and what it was doing is done again.
@@ -188,8 +188,9 @@ impl<'a> Session<'a> {
                     if let Some(trouble) = lock(&self.trouble).take() {
                         return Err(trouble.into());
                     }
-                    if flushed.elapsed() >= self.with.config.flush_every {
-                        flushed = Instant::now();
+                    let there = self.plan().sent.covered();
+                    if flushed.elapsed() >= self.with.config.flush_every && there != flushed_bytes {
+                        (flushed, flushed_bytes) = (Instant::now(), there);
                         self.flush();
                     }
                 }

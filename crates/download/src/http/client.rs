@@ -276,20 +276,23 @@ pub(super) fn broken(url: &Url, error: reqwest::Error) -> HttpError {
     let host = host(url);
     let error = error.without_url();
     let mut innermost = error.to_string();
-    let mut source = error.source();
+    let mut next = error.source();
     let mut tls = false;
-    while let Some(cause) = source {
+    while let Some(cause) = next {
         if let Some(OutOfReach { host, class }) = cause.downcast_ref() {
             let (host, class) = (host.clone(), *class);
             return HttpError::AddressRefused { host, class };
         }
         tls |= cause.is::<rustls::Error>();
-        // An I/O error that wraps another has it within, not as its source.
-        if let Some(within) = cause.downcast_ref::<std::io::Error>().and_then(|io| io.get_ref()) {
-            tls |= within.is::<rustls::Error>();
-        }
         innermost = cause.to_string();
-        source = cause.source();
+        // An I/O error that wraps another has it within, not as its source.
+        let within = cause
+            .downcast_ref::<std::io::Error>()
+            .and_then(std::io::Error::get_ref);
+        next = match within {
+            Some(within) => Some(within),
+            None => cause.source(),
+        };
     }
     let cause = innermost;
     match () {

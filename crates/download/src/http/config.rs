@@ -23,7 +23,8 @@ pub struct HttpConfig {
     pub trusted: Vec<Url>,
     /// When to try again.
     pub retry: RetryPolicy,
-    /// Whether proxies named by the environment are used (never for loopback).
+    /// Whether proxies named by the environment are used (never for loopback). It is the proxy then that resolves
+    /// names, and of addresses only those that stand in URLs are checked here.
     pub proxy_from_environment: bool,
 }
 

@@ -1,26 +1,11 @@
 //! `kill -9`, at any moment: what lies there afterwards is resumed, and ends right.
 
-use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use rbee_testkit::hub::{Fault, FaultRule, Host};
 
-use crate::support::{Served, assert_resumable, downloader, fetch, quick};
-
-/// The example program `download`, which `cargo test` builds beside the tests.
-fn program() -> PathBuf {
-    let mut path = std::env::current_exe().unwrap();
-    path.pop();
-    path.pop();
-    path.push("examples/download");
-    assert!(
-        path.exists(),
-        "cargo build -p rbee-download --examples builds {}",
-        path.display()
-    );
-    path
-}
+use crate::support::{Served, assert_resumable, downloader, fetch, program, quick};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_again_and_again_it_still_ends_right() {

@@ -9,4 +9,5 @@ mod parallel;
 mod random;
 mod resume;
 mod support;
+mod tls;
 mod trust;

@@ -322,6 +322,7 @@ fn fits(error: &DownloadError, met: &[Fault], case: &Case) -> bool {
             }
             AnswerProblem::WrongSize { .. } | AnswerProblem::WrongLength { .. } => wrong_length || stranger,
             AnswerProblem::Short { .. } => cut || stranger,
+            AnswerProblem::Status { .. } => false,
             AnswerProblem::Excess { .. } | AnswerProblem::Changed => wrong_length || stranger || cut,
         },
         DownloadError::Corrupt { expected, found, .. } => {

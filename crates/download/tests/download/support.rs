@@ -1,7 +1,7 @@
 //! A hub with a file, and a downloader that is not patient.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -169,4 +169,18 @@ pub(crate) fn part_of(folder: &Path, right: &[u8]) -> (u64, bool) {
     }
     assert!(claimed > 0, "an empty part is no part");
     (claimed, is_right)
+}
+
+/// The example program `download`, which `cargo test` builds beside the tests.
+pub(crate) fn program() -> PathBuf {
+    let mut path = std::env::current_exe().unwrap();
+    path.pop();
+    path.pop();
+    path.push("examples/download");
+    assert!(
+        path.exists(),
+        "cargo build -p rbee-download --examples builds {}",
+        path.display()
+    );
+    path
 }
