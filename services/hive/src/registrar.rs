@@ -141,9 +141,11 @@ impl Registrar {
             self.heartbeat_due = Instant::now() + lease / HEARTBEATS;
         }
         let mut known = self.known.clone().unwrap_or_default();
+        let mut uses_changed = false;
         for (id, worker) in wanted {
             if known.get(id) != Some(worker) {
                 self.catalog.register_worker(worker, &self.identity).await?;
+                uses_changed |= !known.contains_key(id);
                 known.insert(id.clone(), worker.clone());
                 self.set_known(known.clone());
             }
@@ -156,7 +158,12 @@ impl Registrar {
         for id in gone {
             self.catalog.deregister_worker(&id, &self.identity.id).await?;
             known.remove(&id);
+            uses_changed = true;
             self.set_known(known.clone());
+        }
+        if uses_changed {
+            // What is left of the devices is another now, which the next turn tells.
+            self.heartbeat_due = Instant::now();
         }
         Ok(())
     }

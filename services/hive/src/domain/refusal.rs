@@ -91,7 +91,7 @@ pub enum Refusal {
         longest: u32,
     },
     /// It does not fit into what devices have.
-    #[error("{model_id} {}; `--force` starts it all the same", shortage(.fits))]
+    #[error("{model_id} {}", shortage(.fits))]
     InsufficientMemory {
         /// The model.
         model_id: ModelId,

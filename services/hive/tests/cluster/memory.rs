@@ -1,8 +1,11 @@
 //! Devices, estimates and what they decide, with devices that the test declares and headers of real models.
 
+use std::time::Duration;
+
 use rbee_artifacts::WorkerType;
 use rbee_artifacts::estimate::{Estimate, LlmShape, LlmUse};
 use rbee_artifacts::{DeviceKind, gguf::GgufHeader};
+use rbee_proto::catalog::v1::ListHivesRequest;
 use rbee_proto::hive::v1 as hive;
 use rbee_proto::hive::v1::spawn_worker_request::Settings;
 use rbee_proto::hive::v1::{LlmWorkerSettings, SpawnWorkerRequest};
@@ -11,7 +14,7 @@ use rbee_service_kit::{RemoteFault, reason};
 use rbee_testkit::models::fixture;
 use rbee_testkit::scripted_worker::{self, Script};
 
-use crate::harness::{Cluster, quick, request};
+use crate::harness::{Cluster, DEADLINE, quick, request};
 
 /// A small model with a whole header; the scripted worker takes any file.
 fn tiny() -> Vec<u8> {
@@ -313,13 +316,18 @@ async fn the_catalog_hears_of_devices_and_memory() {
     let registered = cluster.registered_workers().await.remove(0);
     assert_eq!(registered.memory, spawned.memory);
     assert!(registered.memory.unwrap().resident_bytes.is_some());
-    let hives = cluster
-        .registry()
-        .list_hives(rbee_proto::catalog::v1::ListHivesRequest {})
-        .await
-        .unwrap()
-        .into_inner()
-        .hives;
-    assert!(hives[0].devices[0].declared);
-    assert_eq!(hives[0].devices[0].name, "made up");
+    let deadline = tokio::time::Instant::now() + DEADLINE;
+    loop {
+        let answer = cluster.registry().list_hives(ListHivesRequest {}).await.unwrap();
+        let device = answer.into_inner().hives.remove(0).devices.remove(0);
+        assert!(device.declared);
+        assert_eq!(device.name, "made up");
+        // The hive tells right after the worker.
+        if let [device_use] = &device.uses[..] {
+            assert_eq!(device_use.worker_id, spawned.id);
+            break;
+        }
+        assert!(tokio::time::Instant::now() < deadline, "{device:?}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
 }
