@@ -6,14 +6,17 @@
 //! behind: process, folder, socket and place in the table all belong to values that are dropped.
 
 mod binaries;
+mod check;
 mod error;
 mod model_files;
 mod needs;
+mod prepare;
 mod record;
 mod requests;
 mod spawner;
 
 pub(crate) use binaries::{Binaries, BinaryError};
+pub(crate) use check::Check;
 pub(crate) use error::SpawnError;
 pub(crate) use record::SpawnEvent;
-pub(crate) use spawner::{Check, Parts, Spawner};
+pub(crate) use spawner::{Parts, Spawner};

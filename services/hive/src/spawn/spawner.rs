@@ -4,37 +4,30 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use rbee_artifacts::{DeviceId, ModelEntry, Platform, WorkerBinary, WorkerId};
+use rbee_artifacts::{DeviceId, ModelEntry, Platform, WorkerId};
 use rbee_service_kit::client::{bearer, raw_unix_channel, unix_channel};
-use rbee_service_kit::fault::Chain;
 use rbee_service_kit::{Fault, Lifecycle, narrate, narrate_warn};
 use rbee_store::Store;
-use secrecy::SecretString;
 use tracing::Instrument as _;
 
 use super::binaries::Binaries;
+use super::check::Check;
 use super::error::SpawnError;
+use super::prepare::Prepared;
 use super::record::{SpawnEvent, SpawnRecord};
 use super::requests::{Known, Requests};
-use super::{model_files, needs};
 use crate::catalog::Catalog;
 use crate::config::WorkerConfig;
-use crate::domain::{
-    Fit, Refusal, Reservation, SpawnRequest, SpawnStep, State, Worker, WorkerMemory, fit_words, placing,
-    plan, worker_id,
-};
+use crate::domain::{Fit, Refusal, SpawnRequest, SpawnStep, State, Worker, WorkerMemory, plan, worker_id};
 use crate::folders::Folders;
 use crate::host::{Host, Placed};
-use crate::process::{Launcher, WorkerCommand, environment};
+use crate::process::Launcher;
 use crate::registrar::Told;
-use crate::worker::{Assignment, Link, WorkerFolder, Workers, supervise};
+use crate::worker::{Assignment, Link, Workers, supervise};
 
 /// How long a spawn waits for the catalog to hear of its worker. A worker is of use also while the
 /// catalog is away; it hears of it when it is back.
 const REGISTER_PATIENCE: Duration = Duration::from_secs(5);
-
-/// Bytes of randomness in a worker's token.
-const TOKEN_BYTES: usize = 32;
 
 /// What a spawner works with.
 #[derive(Debug)]
@@ -123,33 +116,9 @@ impl Spawner {
     }
 }
 
-/// How a worker would fit.
-#[derive(Debug)]
-pub(crate) struct Check {
-    /// On each device that it may go to, best first; at least one.
-    pub(crate) fits: Vec<Fit>,
-    /// What is reserved on this host.
-    pub(crate) reservations: Vec<Reservation>,
-    /// Whether the model's files are on this host.
-    pub(crate) files_present: bool,
-}
-
 impl Parts {
-    async fn check(&self, request: &SpawnRequest) -> Result<Check, SpawnError> {
-        let model = self.model(request).await?;
-        plan::check_compatible(&model, request.worker_type)?;
-        let files = model_files::locate(&self.store, &model).await?;
-        let needs = needs::of(&model, &files, request.llm).await?;
-        let view = self.host.view().await;
-        Ok(Check {
-            fits: placing::fits(&view.devices, &view.reservations, request, &needs)?,
-            reservations: view.reservations,
-            files_present: files.len() == model.files.len(),
-        })
-    }
-
     /// Step 1.
-    async fn model(&self, request: &SpawnRequest) -> Result<ModelEntry, SpawnError> {
+    pub(super) async fn model(&self, request: &SpawnRequest) -> Result<ModelEntry, SpawnError> {
         let model = self.catalog.model(&request.model_id).await?;
         let model = model.ok_or_else(|| Refusal::ModelNotFound {
             model_id: request.model_id.clone(),
@@ -235,50 +204,6 @@ impl Parts {
         }
     }
 
-    /// Step 4: everything that can be wrong before a process runs.
-    async fn prepare(
-        &self,
-        record: &SpawnRecord,
-        model: &ModelEntry,
-        binary: &WorkerBinary,
-    ) -> Result<Prepared, SpawnError> {
-        let request = record.request();
-        let id = record.worker_id();
-        let files = model_files::locate(&self.store, model).await?;
-        let needs = match needs::of(model, &files, request.llm).await {
-            Ok(needs) => Some(needs),
-            // What is wrong with its model is the worker's to say; it knows more.
-            Err(error @ SpawnError::Header { .. }) => {
-                narrate_warn!(worker_id = %id, "what {id} needs is not known: {}", Chain(&error));
-                None
-            }
-            Err(error) => return Err(error),
-        };
-        let view = self.host.view().await;
-        let placed = self.host.reserve(&view, id, request, needs.as_ref())?;
-        let program = self.binaries.make_ready(binary).await?;
-        let folder = WorkerFolder::create(self.folders.workers(), id, self.folders.sockets().of(id))?;
-        let model_path = folder.link_model(&files)?;
-        let token = token()?;
-        let command = WorkerCommand {
-            program,
-            arguments: plan::arguments(request, placed.device_id, id, &model_path, folder.socket()),
-            environment: environment::for_worker(
-                std::env::vars_os(),
-                &self.config.environment,
-                folder.path(),
-            ),
-            folder: folder.path().to_path_buf(),
-            token: token.clone(),
-        };
-        Ok(Prepared {
-            folder,
-            command,
-            token,
-            placed,
-        })
-    }
-
     /// Step 5: hands the worker to the task that owns it, and waits until it is ready or gone.
     async fn start(
         self: &Arc<Self>,
@@ -343,28 +268,6 @@ impl Parts {
     }
 }
 
-struct Prepared {
-    folder: WorkerFolder,
-    command: WorkerCommand,
-    token: SecretString,
-    placed: Placed,
-}
-
-impl Prepared {
-    /// The step in a few words: `469 MiB on cpu:0, needs about 2.1 GiB, cpu:0 has 21 GiB available`.
-    fn detail(&self, model: &ModelEntry) -> String {
-        let words = format!(
-            "{} on {}",
-            plan::describe_bytes(model.size_bytes),
-            self.placed.device_id
-        );
-        match &self.placed.fit {
-            Some(fit) => format!("{words}, {}", fit_words::sentence(fit)),
-            None => words,
-        }
-    }
-}
-
 fn starting(record: &SpawnRecord, device_id: DeviceId, fit: Option<&Fit>) -> Worker {
     let request = record.request();
     Worker {
@@ -382,12 +285,6 @@ fn starting(record: &SpawnRecord, device_id: DeviceId, fit: Option<&Fit>) -> Wor
         state: State::Starting,
         was_ready: false,
     }
-}
-
-fn token() -> Result<SecretString, SpawnError> {
-    let mut bytes = [0; TOKEN_BYTES];
-    getrandom::fill(&mut bytes).map_err(SpawnError::Random)?;
-    Ok(hex::encode(bytes).into())
 }
 
 /// A step that began.
