@@ -1,0 +1,1 @@
+//! Listings of well-known repositories, and properties of any.
