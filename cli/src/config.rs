@@ -88,6 +88,9 @@ impl UpConfig {
             .get_or_insert_with(|| data_dir.join("store").display().to_string())
             .clone();
         self.provisioner.store.get_or_insert_with(|| store.clone());
+        self.provisioner
+            .work_dir
+            .get_or_insert_with(|| data_dir.join("provisioner"));
         self.hive.store.get_or_insert(store);
         self.hive.folder.get_or_insert_with(|| data_dir.join("hive"));
     }
