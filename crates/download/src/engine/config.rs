@@ -23,6 +23,11 @@ pub struct DownloadConfig {
     pub chunk_bytes: u64,
     /// When to try again. Failures count anew after each that brought some of the file.
     pub retry: RetryPolicy,
+    /// A connection that gives less than [`slow_bytes`](Self::slow_bytes) while it is waited for this long is given up
+    /// for another. (One that gives nothing, sooner: by the client's `read_timeout`.)
+    pub slow_after: Duration,
+    /// See [`slow_after`](Self::slow_after), in bytes.
+    pub slow_bytes: u64,
     /// How often the resume state is brought up to date: what a crash can cost.
     pub flush_every: Duration,
     /// What is left free on the disk, in bytes.
@@ -38,6 +43,8 @@ impl Default for DownloadConfig {
             parallel_above_bytes: 64 << 20,
             chunk_bytes: 32 << 20,
             retry: RetryPolicy::default(),
+            slow_after: Duration::from_secs(60),
+            slow_bytes: 64 << 10,
             flush_every: Duration::from_secs(2),
             keep_free_bytes: 64 << 20,
         }

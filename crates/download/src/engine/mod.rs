@@ -22,6 +22,7 @@ mod judge;
 mod meter;
 mod page;
 mod part;
+mod patience;
 mod pipeline;
 mod ranges;
 mod request;

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 use futures_util::future::try_join_all;
 use http::header::{IF_RANGE, RANGE};
@@ -10,6 +11,7 @@ use http::{HeaderValue, StatusCode};
 use super::error::{AnswerProblem, DownloadError, Failure};
 use super::judge::{Asked, Known, Verdict, judge, unsatisfied_total};
 use super::page::is_page_type;
+use super::patience::Patience;
 use super::session::Session;
 use crate::http::{Ask, HttpError, Opened, Refusal, content_type};
 
@@ -243,13 +245,20 @@ impl Session<'_> {
     /// The body into the pipeline. Dropping it loses at most what was not handed over yet.
     async fn pump(&self, mut opened: Opened, range: Range<u64>) -> Result<(), Failure> {
         let host = opened.ask.url().host_str().unwrap_or_default().to_owned();
-        let problem = |problem| Failure::Answer { host, problem };
+        let problem = |problem| Failure::Answer {
+            host: host.clone(),
+            problem,
+        };
         let mut at = range.start;
-        while let Some(bytes) = opened.chunk().await? {
+        let mut patience = Patience::new(&self.with.config);
+        loop {
+            let waiting = Instant::now();
+            let Some(bytes) = opened.chunk().await? else { break };
+            let len = bytes.len() as u64;
+            patience.check(&host, waiting.elapsed(), len)?;
             if bytes.is_empty() {
                 continue;
             }
-            let len = bytes.len() as u64;
             let end = at.saturating_add(len);
             if end > range.end {
                 return Err(problem(AnswerProblem::Excess { end: range.end }));

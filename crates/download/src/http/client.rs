@@ -209,7 +209,7 @@ impl HttpClient {
         let token = ask.token_here();
         if let Some(token) = token {
             let mut value = HeaderValue::from_str(&format!("Bearer {}", token.secret.expose_secret()))
-                .map_err(|_| HttpError::BadUrl { url: shown(&ask.url) })?;
+                .map_err(|_| HttpError::BadToken { host: host(&ask.url) })?;
             value.set_sensitive(true);
             request = request.header(AUTHORIZATION, value);
         }

@@ -19,7 +19,7 @@ pub struct HttpConfig {
     /// Longest time for an answer that is kept in memory (JSON, headers), redirects included.
     pub answer_timeout: Duration,
     /// Addresses that the operator configured. Only these may be on networks that are not public, and only
-    /// what they redirect to from there.
+    /// what they redirect to from there. The hubs' own public addresses don't belong here.
     pub trusted: Vec<Url>,
     /// When to try again.
     pub retry: RetryPolicy,

@@ -70,6 +70,22 @@ pub enum HttpError {
         /// Who.
         host: String,
     },
+    /// So little in so long a time that another connection can only be better.
+    #[error("{host} sent only {bytes} bytes in {seconds} s")]
+    TooSlow {
+        /// Who.
+        host: String,
+        /// What came, in bytes.
+        bytes: u64,
+        /// While it was waited for, in seconds.
+        seconds: u64,
+    },
+    /// The token cannot be sent.
+    #[error("the token for {host} holds characters that no token has: set it again, without line breaks")]
+    BadToken {
+        /// Whose token.
+        host: String,
+    },
     /// The connection or the protocol broke.
     #[error("the connection to {host} broke: {cause}")]
     Broken {
@@ -180,7 +196,11 @@ impl HttpError {
     #[must_use]
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::Connect { .. } | Self::Timeout { .. } | Self::Broken { .. } | Self::Encoded { .. } => true,
+            Self::Connect { .. }
+            | Self::Timeout { .. }
+            | Self::TooSlow { .. }
+            | Self::Broken { .. }
+            | Self::Encoded { .. } => true,
             Self::Status(refusal) => is_transient_status(refusal.status),
             _ => false,
         }

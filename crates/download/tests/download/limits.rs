@@ -196,3 +196,35 @@ async fn progress_of_a_stalled_download_has_no_estimate() {
     }
     assert_eq!(served.hub.hosts().body_bytes(Host::Cdn), 0);
 }
+
+#[tokio::test]
+async fn a_connection_that_only_drips_is_given_up_for_another() {
+    let served = Served::new(100_000).await;
+    let drip = Fault::Drip {
+        bytes: 10,
+        pause: Duration::from_millis(5),
+    };
+    served
+        .hub
+        .hosts()
+        .faults()
+        .add(FaultRule::cdn().first(2).with(drip));
+    let config = DownloadConfig {
+        slow_after: Duration::from_millis(200),
+        slow_bytes: 10_000,
+        ..quick()
+    };
+    let begun = Instant::now();
+    served
+        .accept(
+            fetch(&downloader(&served.hub, config), &served.what())
+                .await
+                .unwrap(),
+        )
+        .await;
+    assert!(
+        begun.elapsed() < Duration::from_secs(20),
+        "to its end it would take 50 s"
+    );
+    assert_eq!(served.hub.hosts().requests_to(Host::Cdn).len(), 3);
+}

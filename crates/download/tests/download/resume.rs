@@ -200,8 +200,13 @@ async fn dropping_is_as_good_as_cancelling() {
         .with(Fault::StallAfter { bytes: 100_000 });
     served.hub.hosts().faults().add(stall);
     let downloader = downloader(&served.hub, quick());
-    let dropped = tokio::time::timeout(Duration::from_millis(200), fetch(&downloader, &served.what())).await;
-    assert!(dropped.is_err());
+    let (what, other) = (served.what(), downloader.clone());
+    let running = tokio::spawn(async move { fetch(&other, &what).await.map(drop) });
+    while begun(served.folder.path(), "f").unwrap() != Some((100_000, Some(SIZE))) {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    running.abort();
+    assert!(running.await.unwrap_err().is_cancelled());
     let done = loop {
         match fetch(&downloader, &served.what()).await {
             Err(DownloadError::Locked { .. }) => tokio::time::sleep(Duration::from_millis(5)).await,

@@ -14,7 +14,7 @@ use rbee_testkit::hub::huggingface::{HuggingFaceConfig, HuggingFaceHub, Repo};
 use rbee_testkit::hub::{FileBody, git_blob_sha1};
 use tokio_util::sync::CancellationToken;
 
-/// Tries again at once, and takes a second of silence for a dead server.
+/// Tries again at once.
 pub(crate) const IMPATIENT: RetryPolicy = RetryPolicy {
     attempts: 4,
     first_pause: Duration::from_millis(1),
@@ -23,7 +23,7 @@ pub(crate) const IMPATIENT: RetryPolicy = RetryPolicy {
 };
 
 pub(crate) fn client(hub: &HuggingFaceHub) -> HttpClient {
-    client_of(&[&hub.endpoint()], Duration::from_millis(400))
+    client_of(&[&hub.endpoint()], Duration::from_millis(800))
 }
 
 pub(crate) fn client_of(trusted: &[&str], read_timeout: Duration) -> HttpClient {

@@ -23,7 +23,7 @@ async fn hub() -> (HuggingFaceHub, Ask) {
 }
 
 fn short() -> Duration {
-    Duration::from_millis(400)
+    Duration::from_millis(800)
 }
 
 #[tokio::test]
@@ -57,11 +57,17 @@ async fn a_token_goes_to_its_hub_and_nowhere_else() {
     assert_eq!((refusal.status.as_u16(), refusal.token_sent), (401, false));
     let unknown = Token::new(Origin::of(ask.url()).unwrap(), "hf_wrong".into());
     let error = client
-        .prefix(&ask.with_token(Some(unknown)), 10)
+        .prefix(&ask.clone().with_token(Some(unknown)), 10)
         .await
         .unwrap_err();
     assert!(error.refusal().unwrap().token_sent);
     assert!(!format!("{error} {error:?}").contains("hf_wrong"));
+    let broken = Token::new(Origin::of(ask.url()).unwrap(), "hf_line\nbreak".into());
+    let error = client
+        .prefix(&ask.with_token(Some(broken)), 10)
+        .await
+        .unwrap_err();
+    assert!(matches!(error, HttpError::BadToken { .. }) && !format!("{error:?}").contains("hf_line"));
 }
 
 #[tokio::test]
