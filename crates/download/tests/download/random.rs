@@ -288,21 +288,11 @@ fn fits(error: &DownloadError, met: &[Fault], case: &Case) -> bool {
                 _ => false,
             })
         }
-        DownloadError::Http(HttpError::Broken { .. } | HttpError::Connect { .. }) => {
-            let broken = any(|fault| {
-                matches!(
-                    fault,
-                    Fault::Reset
-                        | Fault::Close
-                        | Fault::DropAfter { .. }
-                        | Fault::ResetAfter { .. }
-                        | Fault::StallAfter { .. }
-                )
-            });
-            broken || wrong_length
-        }
-        // A machine that is busy elsewhere can be silent for long, too.
-        DownloadError::Http(HttpError::Timeout { .. }) => !met.is_empty(),
+        // Downloads share connections: one that another's fault spoilt can break here. And a machine that is busy
+        // elsewhere can be silent for long.
+        DownloadError::Http(
+            HttpError::Broken { .. } | HttpError::Connect { .. } | HttpError::Timeout { .. },
+        ) => !met.is_empty(),
         DownloadError::Http(HttpError::TooManyRedirects { .. }) => {
             any(|fault| matches!(fault, Fault::RedirectLoop))
         }
