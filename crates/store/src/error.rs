@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use rbee_artifacts::Sha256;
 
+use crate::in_place::InPlaceChange;
+
 /// Why the store could not do what it was asked.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -21,6 +23,22 @@ pub enum StoreError {
     #[error("\"{}\" is no key for a document", .key.escape_debug())]
     Key {
         /// The collection or key.
+        key: String,
+    },
+    /// A blob is a user's own file that is not as it was.
+    #[error("{} {change}; bring it in again", path.display())]
+    Changed {
+        /// The user's file.
+        path: PathBuf,
+        /// What became of it.
+        change: InPlaceChange,
+    },
+    /// It was told to stop.
+    #[error("{operation} {key} was cancelled")]
+    Cancelled {
+        /// What was being done, such as `checking`.
+        operation: &'static str,
+        /// The object's path in the store.
         key: String,
     },
     /// The disk is full, or the user's share of it.
@@ -124,6 +142,33 @@ pub enum PutFileError {
         expected: Sha256,
         /// The digest that it has.
         found: Sha256,
+    },
+    /// The file is not as large as its caller knows it to be.
+    #[error("{} has {found_bytes} bytes, but {expected_bytes} were expected", path.display())]
+    SizeMismatch {
+        /// The source.
+        path: PathBuf,
+        /// The size that it should have.
+        expected_bytes: u64,
+        /// The size that it has.
+        found_bytes: u64,
+    },
+    /// The source is a blob of this very store.
+    #[error("{} is in the store already: it is one of its blobs", path.display())]
+    IsBlob {
+        /// The source.
+        path: PathBuf,
+    },
+    /// The file was to be used where it is, and the store is not on this host.
+    #[error(
+        "{} cannot be used in place: the store {store} is not on this host's disk, and other hosts could not read the file; import a copy",
+        path.display()
+    )]
+    NotInPlace {
+        /// The source.
+        path: PathBuf,
+        /// The store's URL.
+        store: String,
     },
     /// A hard link was asked for and is not possible: the source is on another file system, or may not
     /// be linked.

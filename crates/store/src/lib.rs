@@ -19,16 +19,33 @@
 //! hives read blobs. The store does not enforce that; it is only safe when they keep to it, because
 //! two writers of one document overwrite each other.
 //!
-//! Stores on a file system are what there is; everything but writing already goes through
-//! `object_store`, which is where other kinds of store come in.
+//! A store is a folder (`file://`), which hives on that host use in place, or a bucket of an S3-compatible
+//! server (`s3://`, the feature `s3`), which a cluster shares. Reading is `object_store`'s either way; only
+//! writing differs. In a bucket nothing has to be staged: an object is there as a whole or not at all, and
+//! a blob is completed only when its digest was found to be right.
 
+mod blob;
+mod blocking;
+mod disk;
 mod error;
 mod files;
+mod in_place;
 mod ingest;
+mod inspect;
+mod keys;
 mod location;
+#[cfg(feature = "s3")]
+mod s3;
+mod source;
 mod staging;
 mod store;
+mod upload;
 
+pub use blob::{BlobCheck, BlobInfo, BlobState, StoredBlob};
+pub use disk::{Faults, Step};
 pub use error::{PutFileError, StoreError};
-pub use ingest::{Ingest, StoredBlob};
-pub use store::Store;
+pub use in_place::InPlaceChange;
+pub use ingest::Ingest;
+#[cfg(feature = "s3")]
+pub use s3::S3Options;
+pub use store::{Store, StoreOptions};

@@ -12,12 +12,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use tempfile::NamedTempFile;
 
+use crate::disk::Disk;
+
 const LOCK_SUFFIX: &str = ".lock";
 
 /// The staging folder of a store.
 #[derive(Debug)]
 pub(crate) struct Staging {
     root: PathBuf,
+    disk: Disk,
     /// Opened with the first write, so that readers leave no trace.
     session: Mutex<Option<Session>>,
     next: AtomicU64,
@@ -27,6 +30,7 @@ pub(crate) struct Staging {
 #[derive(Debug)]
 struct Session {
     folder: PathBuf,
+    disk: Disk,
     /// Locked; unlinked when dropped.
     _lock: NamedTempFile,
 }
@@ -35,12 +39,14 @@ struct Session {
 #[derive(Debug)]
 pub(crate) struct StagedFile {
     path: PathBuf,
+    disk: Disk,
 }
 
 impl Staging {
-    pub(crate) fn new(root: PathBuf) -> Self {
+    pub(crate) fn new(root: PathBuf, disk: Disk) -> Self {
         Self {
             root,
+            disk,
             session: Mutex::new(None),
             next: AtomicU64::new(0),
         }
@@ -55,11 +61,15 @@ impl Staging {
             .unwrap_or_else(std::sync::PoisonError::into_inner);
         let folder = match &mut *session {
             Some(session) => session.folder.clone(),
-            empty => empty.insert(Session::open(&self.root)?).folder.clone(),
+            empty => empty
+                .insert(Session::open(&self.root, &self.disk)?)
+                .folder
+                .clone(),
         };
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         Ok(StagedFile {
             path: folder.join(number.to_string()),
+            disk: self.disk.clone(),
         })
     }
 
@@ -93,8 +103,8 @@ impl Staging {
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => return Err(error),
         };
-        let found = unless_absent(fs::remove_dir_all(self.root.join(session)))?;
-        Ok(unless_absent(fs::remove_file(&lock_path))? || found)
+        let found = unless_absent(self.disk.remove_tree(&self.root.join(session)))?;
+        Ok(unless_absent(self.disk.remove_file(&lock_path))? || found)
     }
 }
 
@@ -108,8 +118,8 @@ fn unless_absent(removed: io::Result<()>) -> io::Result<bool> {
 }
 
 impl Session {
-    fn open(root: &Path) -> io::Result<Self> {
-        fs::create_dir_all(root)?;
+    fn open(root: &Path, disk: &Disk) -> io::Result<Self> {
+        disk.create_folders(root)?;
         loop {
             let lock = tempfile::Builder::new()
                 .prefix("session-")
@@ -128,7 +138,12 @@ impl Session {
             if lock.path().exists() {
                 let folder = lock.path().with_extension("");
                 fs::create_dir(&folder)?;
-                return Ok(Self { folder, _lock: lock });
+                let disk = disk.clone();
+                return Ok(Self {
+                    folder,
+                    disk,
+                    _lock: lock,
+                });
             }
         }
     }
@@ -137,7 +152,7 @@ impl Session {
 impl Drop for Session {
     fn drop(&mut self) {
         // What cannot be removed now is a leftover for the next to remove.
-        let _ = fs::remove_dir_all(&self.folder);
+        let _ = self.disk.remove_tree(&self.folder);
     }
 }
 
@@ -149,7 +164,10 @@ impl StagedFile {
 
 impl Drop for StagedFile {
     fn drop(&mut self) {
-        let _ = fs::remove_file(&self.path);
+        // Nothing is there where it was renamed.
+        if fs::symlink_metadata(&self.path).is_ok() {
+            let _ = self.disk.remove_file(&self.path);
+        }
     }
 }
 
@@ -160,7 +178,7 @@ mod tests {
     #[test]
     fn a_living_session_is_left_alone_and_a_dead_one_removed() {
         let folder = tempfile::tempdir().unwrap();
-        let alive = Staging::new(folder.path().to_owned());
+        let alive = Staging::new(folder.path().to_owned(), Disk::default());
         let staged = alive.reserve().unwrap();
         fs::write(staged.path(), b"half").unwrap();
         // What a killed process leaves: nobody holds the lock.
@@ -171,7 +189,7 @@ mod tests {
         fs::write(folder.path().join("session-early.lock"), b"").unwrap();
         fs::create_dir(folder.path().join("session-late")).unwrap();
 
-        let other = Staging::new(folder.path().to_owned());
+        let other = Staging::new(folder.path().to_owned(), Disk::default());
         assert_eq!(other.remove_leftovers().unwrap(), 3);
         assert_eq!(fs::read(staged.path()).unwrap(), b"half");
         drop(staged);
@@ -182,8 +200,8 @@ mod tests {
     #[test]
     fn no_two_files_have_one_path() {
         let folder = tempfile::tempdir().unwrap();
-        let staging = Staging::new(folder.path().join("deep/staging"));
-        let other = Staging::new(folder.path().join("deep/staging"));
+        let staging = Staging::new(folder.path().join("deep/staging"), Disk::default());
+        let other = Staging::new(folder.path().join("deep/staging"), Disk::default());
         let paths: std::collections::HashSet<PathBuf> = (0..10)
             .flat_map(|_| [staging.reserve().unwrap(), other.reserve().unwrap()])
             .map(|staged| staged.path().to_owned())
@@ -198,11 +216,13 @@ mod tests {
             for _ in 0..4 {
                 scope.spawn(|| {
                     for _ in 0..50 {
-                        let staging = Staging::new(folder.path().to_owned());
+                        let staging = Staging::new(folder.path().to_owned(), Disk::default());
                         staging.remove_leftovers().unwrap();
                         let staged = staging.reserve().unwrap();
                         fs::write(staged.path(), b"x").unwrap();
-                        Staging::new(folder.path().to_owned()).remove_leftovers().unwrap();
+                        Staging::new(folder.path().to_owned(), Disk::default())
+                            .remove_leftovers()
+                            .unwrap();
                         assert_eq!(fs::read(staged.path()).unwrap(), b"x");
                     }
                 });
