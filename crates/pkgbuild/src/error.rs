@@ -17,6 +17,9 @@ pub enum PackageError {
         /// The name that was asked for.
         name: String,
     },
+    /// Neither a worker type nor a package was named.
+    #[error("name a worker type or a package")]
+    NothingNamed,
     /// The index has no package for the worker type.
     #[error(
         "the package index has no package for the worker {worker_type}; `rbee worker packages` lists what there is"

@@ -184,7 +184,7 @@ impl Packages {
             (None, Some(worker_type)) => index
                 .preferred(worker_type)
                 .ok_or(PackageError::NoneFor { worker_type })?,
-            (None, None) => return Err(not_found()),
+            (None, None) => return Err(PackageError::NothingNamed),
         };
         match worker_type {
             Some(worker_type) if worker_type != chosen.worker_type => Err(PackageError::OtherWorker {

@@ -43,6 +43,8 @@ async fn the_embedded_ones_are_all_good() {
     assert!(matches!(error, PackageError::OtherWorker { .. }), "{error:?}");
     let error = packages.choose(None, Some("firefox")).await.unwrap_err();
     assert!(matches!(error, PackageError::NotFound { .. }), "{error:?}");
+    let error = packages.choose(None, None).await.unwrap_err();
+    assert!(matches!(error, PackageError::NothingNamed), "{error:?}");
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
 }
 

@@ -74,15 +74,20 @@ impl PackagesConfig {
 
 fn index(text: &str) -> Result<IndexLocation, String> {
     if text.contains("://") {
-        let url = url::Url::parse(text).map_err(|error| format!("the index {text:?} is no address: {error}"))?;
+        let url =
+            url::Url::parse(text).map_err(|error| format!("the index {text:?} is no address: {error}"))?;
         return match url.scheme() {
             "http" | "https" => Ok(IndexLocation::Url(url)),
-            scheme => Err(format!("the index {text:?} is neither a folder nor https://, but {scheme}://")),
+            scheme => Err(format!(
+                "the index {text:?} is neither a folder nor https://, but {scheme}://"
+            )),
         };
     }
     match PathBuf::from(text) {
         folder if folder.is_absolute() => Ok(IndexLocation::Folder(folder)),
-        _ => Err(format!("the index {text:?} must be an absolute path, or an address")),
+        _ => Err(format!(
+            "the index {text:?} must be an absolute path, or an address"
+        )),
     }
 }
 
@@ -99,8 +104,14 @@ mod tests {
             };
             config.options("/builds".into()).map(|options| options.index)
         };
-        assert_eq!(index_of("/srv/index"), Ok(IndexLocation::Folder("/srv/index".into())));
-        assert!(matches!(index_of("https://example.org/index.json"), Ok(IndexLocation::Url(_))));
+        assert_eq!(
+            index_of("/srv/index"),
+            Ok(IndexLocation::Folder("/srv/index".into()))
+        );
+        assert!(matches!(
+            index_of("https://example.org/index.json"),
+            Ok(IndexLocation::Url(_))
+        ));
         for text in ["index", "ftp://example.org/x", "https://"] {
             assert!(index_of(text).is_err(), "{text}");
         }

@@ -11,7 +11,7 @@ use tonic::Code;
 pub(crate) fn package_reason(error: &PackageError) -> &'static str {
     match error {
         PackageError::NotFound { .. } | PackageError::NoneFor { .. } => reason::PACKAGE_NOT_FOUND,
-        PackageError::OtherWorker { .. } => reason::INVALID_ARGUMENT,
+        PackageError::NothingNamed | PackageError::OtherWorker { .. } => reason::INVALID_ARGUMENT,
         PackageError::IndexInvalid { .. } | PackageError::Invalid { .. } | PackageError::Archive { .. } => {
             reason::PACKAGE_INVALID
         }
@@ -37,6 +37,7 @@ pub(crate) fn package_reason(error: &PackageError) -> &'static str {
 pub(crate) fn package_fault(error: &PackageError) -> Fault {
     let code = match error {
         PackageError::NotFound { .. } | PackageError::NoneFor { .. } => Code::NotFound,
+        PackageError::NothingNamed => return Fault::invalid("worker_type", error.to_string()),
         PackageError::OtherWorker { .. } => return Fault::invalid("package", error.to_string()),
         PackageError::IndexUnavailable { .. } => Code::Unavailable,
         PackageError::Io { .. } => Code::Internal,

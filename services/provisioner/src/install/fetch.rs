@@ -6,7 +6,9 @@ use std::sync::Arc;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use rbee_download::http::{Ask, HttpClient, HttpConfig, HttpSetupError};
-use rbee_download::{AvailableBytes, Bandwidth, Download, DownloadConfig, DownloadError, Downloader, Expected};
+use rbee_download::{
+    AvailableBytes, Bandwidth, Download, DownloadConfig, DownloadError, Downloader, Expected,
+};
 use rbee_pkgbuild::{FetchError, FetchFile, FetchRequest, Options};
 use rbee_service_kit::fault::Chain;
 
@@ -67,7 +69,10 @@ impl WebFiles {
         tokio::fs::rename(&downloaded.path, request.to)
             .await
             .map_err(|error| unavailable(&error))?;
-        downloaded.finish().await.map_err(|error| unavailable(&Chain(&error)))
+        downloaded
+            .finish()
+            .await
+            .map_err(|error| unavailable(&Chain(&error)))
     }
 }
 
@@ -82,7 +87,9 @@ impl FetchFile for WebFiles {
 fn available_bytes(folder: &Path) -> std::io::Result<Option<u64>> {
     let space = nix::sys::statvfs::statvfs(folder)?;
     #[allow(clippy::useless_conversion, reason = "these are of other widths on macOS")]
-    Ok(Some(u64::from(space.blocks_available()).saturating_mul(u64::from(space.fragment_size()))))
+    Ok(Some(
+        u64::from(space.blocks_available()).saturating_mul(u64::from(space.fragment_size())),
+    ))
 }
 
 #[cfg(not(unix))]

@@ -49,13 +49,30 @@ async fn install(running: &Running) -> Streaming<InstallWorkerResponse> {
         worker_type: WorkerType::CpuLlm.into(),
         package: String::new(),
     };
-    running.client().install_worker(request).await.unwrap().into_inner()
+    running
+        .client()
+        .install_worker(request)
+        .await
+        .unwrap()
+        .into_inner()
 }
 
 /// Follows a job to its end; gives its last state, its phases and the lines that came.
-async fn follow(mut stream: Streaming<InstallWorkerResponse>) -> (Job, Vec<JobPhase>, Vec<String>) {
+async fn follow(stream: Streaming<InstallWorkerResponse>) -> (Job, Vec<JobPhase>, Vec<String>) {
+    follow_within(DEADLINE, stream).await
+}
+
+/// Follows a job that may be silent for this long.
+async fn follow_within(
+    silence: Duration,
+    mut stream: Streaming<InstallWorkerResponse>,
+) -> (Job, Vec<JobPhase>, Vec<String>) {
     let (mut last, mut phases, mut lines) = (None, Vec::new(), Vec::new());
-    while let Some(step) = tokio::time::timeout(DEADLINE, stream.message()).await.unwrap().unwrap() {
+    while let Some(step) = tokio::time::timeout(silence, stream.message())
+        .await
+        .unwrap()
+        .unwrap()
+    {
         lines.extend(step.output_lines);
         let job = step.job.unwrap();
         if job.state() == JobState::Running && phases.last() != Some(&job.phase()) {
@@ -76,14 +93,21 @@ async fn failure(running: &Running) -> (String, String) {
 
 fn assert_nothing_is_left(running: &Running) {
     let builds = running.folder.path().join("work/builds");
-    let left: Vec<_> = fs::read_dir(&builds).into_iter().flatten().map(|entry| entry.unwrap().path()).collect();
+    let left: Vec<_> = fs::read_dir(&builds)
+        .into_iter()
+        .flatten()
+        .map(|entry| entry.unwrap().path())
+        .collect();
     assert!(left.is_empty(), "{left:?}");
     assert_eq!(running.stored_bytes(), 0);
 }
 
 #[tokio::test]
 async fn a_worker_is_built_and_several_versions_live_side_by_side() {
-    let running = running(&format!("{HEAD}answer=1.0\nbuild() {{ echo building; }}\n{PACKAGE}")).await;
+    let running = running(&format!(
+        "{HEAD}answer=1.0\nbuild() {{ echo building; }}\n{PACKAGE}"
+    ))
+    .await;
     let (job, phases, lines) = follow(install(&running).await).await;
     assert_eq!(job.state(), JobState::Succeeded, "{job:?}");
     assert_eq!(job.subject, NAME);
@@ -95,14 +119,20 @@ async fn a_worker_is_built_and_several_versions_live_side_by_side() {
         ("1.0", "pkgbuild:llm-worker-rbee-cpu-git 1.0-2")
     );
     assert_eq!(first.worker_type(), WorkerType::CpuLlm);
-    assert!(phases.is_sorted_by_key(|phase| match phase {
-        JobPhase::FetchingSources => 0,
-        JobPhase::Building => 1,
-        JobPhase::Inspecting => 2,
-        JobPhase::Storing => 3,
-        _ => 4,
-    }), "{phases:?}");
-    assert!(lines.contains(&"building".to_owned()) && lines.contains(&"==> package()".to_owned()), "{lines:?}");
+    assert!(
+        phases.is_sorted_by_key(|phase| match phase {
+            JobPhase::FetchingSources => 0,
+            JobPhase::Building => 1,
+            JobPhase::Inspecting => 2,
+            JobPhase::Storing => 3,
+            _ => 4,
+        }),
+        "{phases:?}"
+    );
+    assert!(
+        lines.contains(&"building".to_owned()) && lines.contains(&"==> package()".to_owned()),
+        "{lines:?}"
+    );
 
     let next = format!("{HEAD}answer=2.0\n{PACKAGE}").replace("pkgver=1.0", "pkgver=2.0");
     write_package(running.folder.path(), &next);
@@ -110,10 +140,22 @@ async fn a_worker_is_built_and_several_versions_live_side_by_side() {
     let Some(job::Result::WorkerBinary(second)) = job.result else {
         panic!("{:?}", job.result)
     };
-    assert_eq!((second.version.as_str(), second.source.as_str()), ("2.0", "pkgbuild:llm-worker-rbee-cpu-git 2.0-2"));
+    assert_eq!(
+        (second.version.as_str(), second.source.as_str()),
+        ("2.0", "pkgbuild:llm-worker-rbee-cpu-git 2.0-2")
+    );
     let request = ListWorkerBinariesRequest::default();
-    let listed = running.worker_binaries().list_worker_binaries(request).await.unwrap().into_inner();
-    let mut versions: Vec<_> = listed.worker_binaries.iter().map(|binary| binary.version.as_str()).collect();
+    let listed = running
+        .worker_binaries()
+        .list_worker_binaries(request)
+        .await
+        .unwrap()
+        .into_inner();
+    let mut versions: Vec<_> = listed
+        .worker_binaries
+        .iter()
+        .map(|binary| binary.version.as_str())
+        .collect();
     versions.sort_unstable();
     assert_eq!(versions, ["1.0", "2.0"]);
 }
@@ -124,21 +166,41 @@ async fn every_way_to_fail_has_its_reason() {
     let good = format!("{HEAD}answer=1.0\n{PACKAGE}");
     let running = running(&good).await;
     for (pkgbuild, reason, words) in [
-        (format!("{good}source=(PKGBUILD)\nsha256sums=({sum})"), "PACKAGE_CHECKSUM_MISMATCH", "SHA-256"),
-        (format!("{good}source=(PKGBUILD)\nsha256sums=(SKIP)"), "PACKAGE_INVALID", "SKIP"),
-        (format!("{good}build() {{ echo 'error: no luck' >&2; exit 3; }}"), "PACKAGE_BUILD_FAILED", "error: no luck"),
+        (
+            format!("{good}source=(PKGBUILD)\nsha256sums=({sum})"),
+            "PACKAGE_CHECKSUM_MISMATCH",
+            "SHA-256",
+        ),
+        (
+            format!("{good}source=(PKGBUILD)\nsha256sums=(SKIP)"),
+            "PACKAGE_INVALID",
+            "SKIP",
+        ),
+        (
+            format!("{good}build() {{ echo 'error: no luck' >&2; exit 3; }}"),
+            "PACKAGE_BUILD_FAILED",
+            "error: no luck",
+        ),
         (
             format!("{HEAD}package() {{ touch \"$pkgdir/../evil\"; }}"),
             "PACKAGE_BUILD_FAILED",
             "package() of llm-worker-rbee-cpu-git",
         ),
-        (good.replace("(any)", "(pdp11)"), "PACKAGE_ARCH_UNSUPPORTED", "pdp11"),
+        (
+            good.replace("(any)", "(pdp11)"),
+            "PACKAGE_ARCH_UNSUPPORTED",
+            "pdp11",
+        ),
         (
             format!("{good}source=(https://127.0.0.1:9/x)\nsha256sums=({sum})"),
             "PACKAGE_SOURCE_UNAVAILABLE",
             "127.0.0.1",
         ),
-        (good.replace("llm-worker-rbee-cpu %s", "other %s"), "WORKER_BINARY_INVALID", "llm-worker-rbee-cpu VERSION"),
+        (
+            good.replace("llm-worker-rbee-cpu %s", "other %s"),
+            "WORKER_BINARY_INVALID",
+            "llm-worker-rbee-cpu VERSION",
+        ),
     ] {
         write_package(running.folder.path(), &pkgbuild);
         let (found, message) = failure(&running).await;
@@ -149,10 +211,17 @@ async fn every_way_to_fail_has_its_reason() {
 
 #[tokio::test]
 async fn one_that_hangs_is_cancelled() {
-    let running = running(&format!("{HEAD}build() {{ sleep 600 & echo hanging; wait; }}\n{PACKAGE}")).await;
+    let running = running(&format!(
+        "{HEAD}build() {{ sleep 600 & echo hanging; wait; }}\n{PACKAGE}"
+    ))
+    .await;
     let mut stream = install(&running).await;
     let id = loop {
-        let step = tokio::time::timeout(DEADLINE, stream.message()).await.unwrap().unwrap().unwrap();
+        let step = tokio::time::timeout(DEADLINE, stream.message())
+            .await
+            .unwrap()
+            .unwrap()
+            .unwrap();
         if step.output_lines.contains(&"hanging".to_owned()) {
             break step.job.unwrap().id;
         }
@@ -171,10 +240,19 @@ async fn one_that_hangs_is_cancelled() {
 async fn packages_are_listed_and_wrong_names_refused() {
     let running = Running::start().await;
     let request = ListWorkerPackagesRequest {};
-    let listed = running.client().list_worker_packages(request).await.unwrap().into_inner().packages;
+    let listed = running
+        .client()
+        .list_worker_packages(request)
+        .await
+        .unwrap()
+        .into_inner()
+        .packages;
     assert_eq!(listed.len(), 12);
     for package in &listed {
-        assert!(package.problem.is_empty() && !package.version.is_empty(), "{package:?}");
+        assert!(
+            package.problem.is_empty() && !package.version.is_empty(),
+            "{package:?}"
+        );
         assert_eq!(package.preferred, package.name.ends_with("-git"));
     }
     for (worker_type, package, reason) in [
@@ -189,6 +267,37 @@ async fn packages_are_listed_and_wrong_names_refused() {
         let refused = running.client().install_worker(request).await.err().unwrap();
         assert!(RemoteFault::from(&refused).is(reason), "{refused:?}");
     }
+}
+
+/// The worker itself, built from its source: ten minutes, so only where `RBEE_TEST_INSTALL_SOURCE` says from which,
+/// such as `git+file:///home/me/rbee`. `RBEE_TEST_INSTALL_CACHE` may name a folder that makes it shorter next time.
+#[tokio::test]
+async fn the_real_worker_is_built_where_a_source_is_named() {
+    let Ok(source) = std::env::var("RBEE_TEST_INSTALL_SOURCE") else {
+        println!("RBEE_TEST_INSTALL_SOURCE is not set: the real worker is not built");
+        return;
+    };
+    let running = Running::start_with(|_, config| {
+        config.packages.variables = [("RBEE_SOURCE".to_owned(), source)].into();
+        config.packages.cache = std::env::var_os("RBEE_TEST_INSTALL_CACHE").map(Into::into);
+    })
+    .await;
+    let begun = std::time::Instant::now();
+    let (job, phases, lines) = follow_within(20 * DEADLINE, install(&running).await).await;
+    let Some(job::Result::WorkerBinary(binary)) = job.result else {
+        panic!("{:?} {:?}", job.failure, job.result)
+    };
+    println!(
+        "{binary:?}\n{phases:?}, {} lines, {:?}",
+        lines.len(),
+        begun.elapsed()
+    );
+    assert!(
+        binary.source.starts_with("pkgbuild:llm-worker-rbee-cpu-git "),
+        "{}",
+        binary.source
+    );
+    assert_eq!(running.stored_bytes(), binary.size_bytes);
 }
 
 /// An index, and an archive that a package names, on a web server of a private network that the operator named.
