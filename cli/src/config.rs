@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use rbee_catalog::CatalogConfig;
 use rbee_hive::HiveConfig;
-use rbee_provisioner::ProvisionerConfig;
+use rbee_provisioner::{CivitAiArguments, HuggingFaceArguments, ProvisionerConfig};
 use rbee_service_kit::config::{ConfigError, ServerConfig, TelemetryConfig, load};
 use rbee_service_kit::program::{ServerArguments, TelemetryArguments};
 use serde::{Deserialize, Serialize};
@@ -47,7 +47,16 @@ struct Overrides<'a> {
     worker_dir: Option<&'a Path>,
     server: ServerArguments,
     telemetry: TelemetryArguments,
+    provisioner: ProvisionerOverrides<'a>,
     hive: HiveOverrides<'a>,
+}
+
+#[derive(Debug, Default, Serialize)]
+struct ProvisionerOverrides<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    huggingface: Option<&'a HuggingFaceArguments>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    civitai: Option<&'a CivitAiArguments>,
 }
 
 #[derive(Debug, Default, Serialize)]
@@ -71,6 +80,10 @@ impl UpConfig {
             telemetry: TelemetryArguments {
                 log: options.log.clone(),
                 otlp_endpoint: options.otlp_endpoint.clone(),
+            },
+            provisioner: ProvisionerOverrides {
+                huggingface: Some(&arguments.huggingface),
+                civitai: Some(&arguments.civitai),
             },
             hive: HiveOverrides {
                 devices: arguments.devices.as_deref(),

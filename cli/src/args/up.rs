@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::Args;
+use rbee_provisioner::{CivitAiArguments, HuggingFaceArguments};
 
 /// Start a cluster on this machine. Ctrl-C ends it: workers are stopped, and nothing is left behind.
 #[derive(Debug, Args)]
@@ -29,6 +30,10 @@ pub(crate) struct UpArgs {
     /// Devices to hide or to declare, for tests: `-cuda:1; +cuda:0,memory=24GiB,name=RTX 4090`
     #[arg(long, env = "RBEE_DEVICES", value_name = "RULES", allow_hyphen_values = true)]
     pub(crate) devices: Option<String>,
+    #[command(flatten)]
+    pub(crate) huggingface: HuggingFaceArguments,
+    #[command(flatten)]
+    pub(crate) civitai: CivitAiArguments,
     /// Print the configuration in effect, and end
     #[arg(long)]
     pub(crate) print_config: bool,

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytesize::ByteSize;
-use rbee_download::{AvailableBytes, Bandwidth, DownloadConfig, Downloader};
 use rbee_download::http::HttpClient;
+use rbee_download::{AvailableBytes, Bandwidth, DownloadConfig, Downloader};
 use rbee_service_kit::config::duration;
 use rbee_vendors::{CIVITAI_BASE_URL, HF_ENDPOINT};
 use serde::{Deserialize, Serialize};
@@ -80,8 +80,13 @@ impl Default for HuggingFaceConfig {
 #[derive(Debug, Clone, Default, clap::Args, Serialize)]
 pub struct HuggingFaceArguments {
     /// Address of Hugging Face, or of a mirror.
-    #[arg(id = "hf_endpoint", long = "hf-endpoint", env = "HF_ENDPOINT", value_name = "URL")]
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[arg(
+        id = "hf_endpoint",
+        long = "hf-endpoint",
+        env = "HF_ENDPOINT",
+        value_name = "URL"
+    )]
+    #[serde(skip_serializing_if = "is_unset")]
     pub endpoint: Option<String>,
 }
 
@@ -89,9 +94,19 @@ pub struct HuggingFaceArguments {
 #[derive(Debug, Clone, Default, clap::Args, Serialize)]
 pub struct CivitAiArguments {
     /// Address of CivitAI.
-    #[arg(id = "civitai_base_url", long = "civitai-base-url", env = "CIVITAI_BASE_URL", value_name = "URL")]
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[arg(
+        id = "civitai_base_url",
+        long = "civitai-base-url",
+        env = "CIVITAI_BASE_URL",
+        value_name = "URL"
+    )]
+    #[serde(skip_serializing_if = "is_unset")]
     pub base_url: Option<String>,
+}
+
+/// A variable that is there and empty says nothing.
+fn is_unset(text: &Option<String>) -> bool {
+    text.as_deref().is_none_or(|text| text.trim().is_empty())
 }
 
 /// Section `[provisioner.civitai]`.
@@ -152,6 +167,11 @@ impl ProvisionerConfig {
             ..DownloadConfig::default()
         };
         let bandwidth = Arc::new(Bandwidth::new(self.bandwidth_limit.map(|limit| limit.0)));
-        Downloader::new(client, config, bandwidth, AvailableBytes::by(crate::disk::available_bytes))
+        Downloader::new(
+            client,
+            config,
+            bandwidth,
+            AvailableBytes::by(crate::disk::available_bytes),
+        )
     }
 }

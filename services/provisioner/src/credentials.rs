@@ -186,11 +186,7 @@ mod tests {
             assert_eq!(mode(&path), 0o700);
             assert_eq!(mode(&path.join("huggingface")), 0o600);
         }
-        assert_eq!(
-            fs::read_dir(&path).unwrap().count(),
-            1,
-            "nothing else lies about"
-        );
+        assert_eq!(fs::read_dir(&path).unwrap().count(), 1, "nothing else lies about");
         credentials.forget(Vendor::HuggingFace).unwrap();
         credentials.forget(Vendor::HuggingFace).unwrap();
         assert_eq!(fs::read_dir(&path).unwrap().count(), 0);

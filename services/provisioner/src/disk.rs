@@ -11,7 +11,10 @@ use std::path::Path;
 pub(crate) fn available_bytes(folder: &Path) -> io::Result<Option<u64>> {
     let space = nix::sys::statvfs::statvfs(folder)?;
     #[allow(clippy::useless_conversion, reason = "these are of other widths on macOS")]
-    let (blocks, block_bytes) = (u64::from(space.blocks_available()), u64::from(space.fragment_size()));
+    let (blocks, block_bytes) = (
+        u64::from(space.blocks_available()),
+        u64::from(space.fragment_size()),
+    );
     Ok(Some(blocks.saturating_mul(block_bytes)))
 }
 

@@ -100,7 +100,10 @@ impl Provisioner {
         let folder = work_dir.credentials();
         let credentials = blocking(move || Credentials::open(folder))
             .await?
-            .map_err(|source| StartError::State { what: "tokens", source })?;
+            .map_err(|source| StartError::State {
+                what: "tokens",
+                source,
+            })?;
         let importer = Importer {
             store: Store::open(config.store.as_deref().ok_or(StartError::NoStore)?).await?,
             catalog: CatalogClient::new(catalog.connect_lazy()?, config.catalog_patience),

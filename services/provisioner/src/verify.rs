@@ -116,7 +116,12 @@ impl Verifier<'_> {
             return Ok(());
         }
         if let Some(first) = problems.first() {
-            narrate_warn!("{} can't be used: {}: {}", model.entry.id, first.file_name, first.message);
+            narrate_warn!(
+                "{} can't be used: {}: {}",
+                model.entry.id,
+                first.file_name,
+                first.message
+            );
         }
         let mut entry = model.entry;
         entry.status = status;

@@ -51,7 +51,9 @@ impl WorkDir {
                 path: path.to_owned(),
                 _lock: Arc::new(lock),
             }),
-            Err(TryLockError::WouldBlock) => Err(WorkDirError::Held { path: path.to_owned() }),
+            Err(TryLockError::WouldBlock) => Err(WorkDirError::Held {
+                path: path.to_owned(),
+            }),
             Err(TryLockError::Error(source)) => Err(unusable(source)),
         }
     }

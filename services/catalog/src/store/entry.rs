@@ -3,7 +3,7 @@
 use std::fmt;
 
 use jiff::Timestamp;
-use rbee_artifacts::{Artifact, ModelEntry, ModelFile, Sha256, WorkerBinary};
+use rbee_artifacts::{Artifact, ModelEntry, ModelFile, ModelStatus, Sha256, WorkerBinary};
 use serde::{Deserialize, Serialize};
 
 /// An artifact's description that the catalog can keep.
@@ -41,6 +41,10 @@ impl CatalogEntry for ModelEntry {
     }
 
     fn claimed_blobs(&self) -> Vec<(Sha256, u64, String)> {
+        // A model that can't be used claims nothing: that a file of it is lost may be the very reason.
+        if self.status != ModelStatus::Available {
+            return Vec::new();
+        }
         let claim = |(index, file): (usize, &ModelFile)| {
             (
                 file.sha256,

@@ -1,6 +1,6 @@
 //! What a job ends with.
 
-use rbee_artifacts::{ModelEntry, ModelId, ModelFile, RelativePath, WorkerBinary};
+use rbee_artifacts::{ModelEntry, ModelFile, ModelId, RelativePath, WorkerBinary};
 use serde::{Deserialize, Serialize};
 
 use super::job::Job;

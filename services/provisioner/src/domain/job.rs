@@ -171,10 +171,9 @@ impl<A> Job<A> {
         let legal = match (&self.state, &event) {
             (JobState::Pending, JobEvent::Entered(_)) => true,
             (JobState::Running(phase), JobEvent::Entered(next)) => next > phase,
-            (
-                JobState::Running(_),
-                JobEvent::Advanced(_) | JobEvent::Reached(_) | JobEvent::Succeeded(_),
-            ) => true,
+            (JobState::Running(_), JobEvent::Advanced(_) | JobEvent::Reached(_) | JobEvent::Succeeded(_)) => {
+                true
+            }
             (state, JobEvent::Noted(_)) => !state.has_ended(),
             (JobState::Pending | JobState::Running(_), JobEvent::Failed(_) | JobEvent::Cancelled) => true,
             _ => false,

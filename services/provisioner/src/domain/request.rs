@@ -150,10 +150,9 @@ impl JobRequest {
                     ..
                 },
             ) => source == other_source && worker_type == other_type,
-            (
-                Self::ProvisionModel { .. } | Self::InstallWorker { .. } | Self::VerifyModels { .. },
-                other,
-            ) => self == other,
+            (Self::ProvisionModel { .. } | Self::InstallWorker { .. } | Self::VerifyModels { .. }, other) => {
+                self == other
+            }
             (Self::ImportModel { .. } | Self::ImportWorkerBinary { .. }, _) => false,
         }
     }

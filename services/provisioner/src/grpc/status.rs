@@ -167,7 +167,9 @@ fn reason_of(error: &JobError) -> &'static str {
 /// Why a file or folder is no model.
 fn detect_reason(error: &DetectError) -> &'static str {
     match error {
-        DetectError::Read { source, .. } if source.kind() == io::ErrorKind::NotFound => reason::FILE_NOT_FOUND,
+        DetectError::Read { source, .. } if source.kind() == io::ErrorKind::NotFound => {
+            reason::FILE_NOT_FOUND
+        }
         DetectError::Read { .. }
         | DetectError::Gguf {
             source: GgufError::Read { .. },
@@ -276,10 +278,7 @@ mod tests {
             path: "/store".into(),
             source: std::io::Error::other("broken"),
         };
-        assert_eq!(
-            job_failure(&JobError::Store(broken)).reason,
-            "STORE_UNAVAILABLE"
-        );
+        assert_eq!(job_failure(&JobError::Store(broken)).reason, "STORE_UNAVAILABLE");
     }
 
     #[test]

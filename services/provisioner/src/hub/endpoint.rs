@@ -37,7 +37,9 @@ pub(crate) struct Endpoint {
 
 impl Endpoint {
     pub(crate) fn new(vendor: Vendor, text: &str, credentials: &Credentials) -> Result<Self, EndpointError> {
-        let error = || EndpointError { text: text.to_owned() };
+        let error = || EndpointError {
+            text: text.to_owned(),
+        };
         let url = Url::parse(text).map_err(|_| error())?;
         let origin = Origin::of(&url).ok_or_else(error)?.to_string();
         Ok(Self {

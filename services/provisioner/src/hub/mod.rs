@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rbee_artifacts::{ModelId, Vendor};
-use rbee_download::http::{HttpClient, HttpConfig, HttpSetupError};
 use rbee_download::Source;
+use rbee_download::http::{HttpClient, HttpConfig, HttpSetupError};
 use rbee_vendors::{
     CivitAi, FileDigest, HuggingFace, Machine, Resolution, SearchPage, SearchQuery, VendorError, VendorSource,
 };
@@ -134,10 +134,12 @@ impl Hubs {
 
     /// Where a planned file comes from; asked at every attempt, with the token of that time.
     pub(crate) fn source(&self, model_id: &ModelId, file: &PlannedFile) -> Result<Arc<dyn Source>, JobError> {
-        let (_, hub) = self.of(model_id.vendor()).ok_or_else(|| VendorError::OtherVendor {
-            id: model_id.to_string(),
-            vendor: Vendor::HuggingFace,
-        })?;
+        let (_, hub) = self
+            .of(model_id.vendor())
+            .ok_or_else(|| VendorError::OtherVendor {
+                id: model_id.to_string(),
+                vendor: Vendor::HuggingFace,
+            })?;
         let url = file.url.parse().map_err(|_| VendorError::InvalidAnswer {
             vendor: model_id.vendor(),
             problem: "the address of a file that was written down is none".to_owned(),
@@ -149,7 +151,11 @@ impl Hubs {
     }
 
     /// A page of what a hub has.
-    pub(crate) async fn search(&self, vendor: Vendor, query: &SearchQuery) -> Result<SearchPage, VendorError> {
+    pub(crate) async fn search(
+        &self,
+        vendor: Vendor,
+        query: &SearchQuery,
+    ) -> Result<SearchPage, VendorError> {
         match self.of(vendor) {
             Some((_, hub)) => hub.search(query).await,
             None => Err(VendorError::InvalidQuery {

@@ -55,7 +55,9 @@ pub(super) struct Chosen {
 /// The model's files in the folder `root`, by name.
 pub(super) fn choose(root: &Path) -> Result<Vec<Chosen>, JobError> {
     let folder = Folder {
-        root: root.canonicalize().map_err(|error| JobError::reading(root, error))?,
+        root: root
+            .canonicalize()
+            .map_err(|error| JobError::reading(root, error))?,
     };
     let mut names = BTreeSet::new();
     let top = folder.names("")?;
@@ -85,7 +87,10 @@ pub(super) fn choose(root: &Path) -> Result<Vec<Chosen>, JobError> {
     }
     let is_paper = |name: &&String| PAPERS.iter().any(|paper| name.to_lowercase().starts_with(paper));
     for name in top.iter().filter(is_paper) {
-        if folder.file(name)?.is_some_and(|file| file.size_bytes <= MAX_PAPER_BYTES) {
+        if folder
+            .file(name)?
+            .is_some_and(|file| file.size_bytes <= MAX_PAPER_BYTES)
+        {
             names.insert(name.clone());
         }
     }
@@ -185,7 +190,10 @@ impl Folder {
     }
 
     fn shards(&self, index: &str) -> Result<Vec<String>, JobError> {
-        let Some(file) = self.file(index)?.filter(|file| file.size_bytes <= MAX_INDEX_BYTES) else {
+        let Some(file) = self
+            .file(index)?
+            .filter(|file| file.size_bytes <= MAX_INDEX_BYTES)
+        else {
             return Ok(Vec::new());
         };
         let text = std::fs::read(&file.path).map_err(|error| JobError::reading(&file.path, error))?;
@@ -216,7 +224,9 @@ mod tests {
             let path = folder.path().join(name);
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             let text = match name.ends_with(".index.json") {
-                true => r#"{"weight_map": {"a": "model-00001-of-00002.safetensors", "b": "model-00002-of-00002.safetensors"}}"#,
+                true => {
+                    r#"{"weight_map": {"a": "model-00001-of-00002.safetensors", "b": "model-00002-of-00002.safetensors"}}"#
+                }
                 false => "x",
             };
             std::fs::write(path, text).unwrap();
@@ -232,8 +242,20 @@ mod tests {
 
     #[test]
     fn a_language_model_without_what_lies_around() {
-        let needed = ["LICENSE", "README.md", "config.json", "model.safetensors", "tokenizer.json"];
-        let more = ["trainer_state.json", "pytorch_model.bin", "optimizer.pt", "runs/events.json", ".gitattributes"];
+        let needed = [
+            "LICENSE",
+            "README.md",
+            "config.json",
+            "model.safetensors",
+            "tokenizer.json",
+        ];
+        let more = [
+            "trainer_state.json",
+            "pytorch_model.bin",
+            "optimizer.pt",
+            "runs/events.json",
+            ".gitattributes",
+        ];
         assert_eq!(chosen(&[&needed[..], &more].concat()), needed);
         let sharded = [
             "config.json",
@@ -242,7 +264,10 @@ mod tests {
             "model.safetensors.index.json",
             "tokenizer.model",
         ];
-        assert_eq!(chosen(&[&sharded[..], &["model-00009-of-00009.safetensors"]].concat()), sharded);
+        assert_eq!(
+            chosen(&[&sharded[..], &["model-00009-of-00009.safetensors"]].concat()),
+            sharded
+        );
     }
 
     #[test]
@@ -286,7 +311,11 @@ mod tests {
         assert!(matches!(choose(folder.path()), Err(JobError::LeadsOut { .. })));
         std::fs::remove_file(&link).unwrap();
         std::os::unix::fs::symlink("weights/a.safetensors", folder.path().join("model.safetensors")).unwrap();
-        let names: Vec<_> = choose(folder.path()).unwrap().iter().map(|file| file.name.to_string()).collect();
+        let names: Vec<_> = choose(folder.path())
+            .unwrap()
+            .iter()
+            .map(|file| file.name.to_string())
+            .collect();
         assert_eq!(names, ["config.json", "model.safetensors"]);
     }
 }

@@ -67,7 +67,9 @@ impl ModelImport {
         // What is stored here is not collected before the catalog refers to it.
         let _kept = importer.collection.read().await;
         reporter.enter(JobPhase::Storing);
-        let files = self.store(importer, &inspected, existing.as_ref(), context).await?;
+        let files = self
+            .store(importer, &inspected, existing.as_ref(), context)
+            .await?;
         if let Some(existing) = existing {
             // The content was compared while it was read. Had a blob been lost, it is back now.
             return Ok(Imported::Model(Box::new(existing)));
@@ -156,8 +158,11 @@ impl ModelImport {
             if inspected.files.len() > 1 {
                 context.reporter.file(chosen.name.as_str());
             }
-            let (reporter, cancel, meter) =
-                (context.reporter.clone(), context.cancel.clone(), Arc::clone(&meter));
+            let (reporter, cancel, meter) = (
+                context.reporter.clone(),
+                context.cancel.clone(),
+                Arc::clone(&meter),
+            );
             let progress = move |done_bytes| {
                 if cancel.is_cancelled() {
                     return ControlFlow::Break(());

@@ -13,8 +13,8 @@ use super::{Importer, blocking, file, program};
 use crate::domain::imported::Imported;
 use crate::domain::job::JobPhase;
 use crate::domain::progress::ProgressMeter;
-use crate::grpc::Retry;
 use crate::error::JobError;
+use crate::grpc::Retry;
 use crate::jobs::{JobContext, Reporter};
 
 pub(crate) struct WorkerBinaryImport {
@@ -24,11 +24,7 @@ pub(crate) struct WorkerBinaryImport {
 }
 
 impl WorkerBinaryImport {
-    pub(crate) async fn run(
-        self,
-        importer: &Importer,
-        context: &JobContext,
-    ) -> Result<Imported, JobError> {
+    pub(crate) async fn run(self, importer: &Importer, context: &JobContext) -> Result<Imported, JobError> {
         let JobContext { reporter, cancel, .. } = context;
         reporter.enter(JobPhase::Inspecting);
         let (path, token) = (self.source.clone(), cancel.clone());

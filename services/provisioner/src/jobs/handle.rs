@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::journal::{Journal, JobRecord};
+use super::journal::{JobRecord, Journal};
 use super::output::Output;
 use crate::domain::imported::ImportJob;
 use crate::domain::plan::Plan;

@@ -224,8 +224,9 @@ impl Jobs {
         if handle.is_to_discard().await {
             self.work.discard(&request, &handle).await;
         }
+        let now = Timestamp::now();
         let mut ended = handle.job();
-        if ended.apply(end.clone(), Timestamp::now()).is_ok() {
+        if ended.apply(end.clone(), now).is_ok() {
             let written = handle.record(move |record| record.job = ended).await;
             if let Err(error) = written {
                 narrate_warn!(job_id = %id, "the end of a job cannot be written down, it is begun anew at the next start: {error}");
@@ -235,7 +236,7 @@ impl Jobs {
         // for that can ask for the next.
         let mut board = self.board.lock();
         let forgotten = board.ended(&id);
-        reporter.apply(end);
+        reporter.apply_at(end, now);
         drop(board);
         self.forget(forgotten);
         tell(&request, &reporter.job.borrow());
@@ -291,9 +292,8 @@ impl Jobs {
         }
         let journal = self.journal.clone();
         self.lifecycle.spawn(async move {
-            let removal = tokio::task::spawn_blocking(move || {
-                ids.iter().try_for_each(|id| journal.remove(id))
-            });
+            let removal =
+                tokio::task::spawn_blocking(move || ids.iter().try_for_each(|id| journal.remove(id)));
             if let Ok(Err(error)) = removal.await {
                 tracing::warn!(%error, "the document of a job that is not shown any more stays");
             }

@@ -79,7 +79,10 @@ mod tests {
             output.line(&number.to_string());
         }
         let lines = output.take(&mut read);
-        assert_eq!((lines.len(), lines[0].as_str(), lines[199].as_str()), (200, "100", "299"));
+        assert_eq!(
+            (lines.len(), lines[0].as_str(), lines[199].as_str()),
+            (200, "100", "299")
+        );
         output.line(&"é".repeat(5000));
         assert_eq!(output.take(&mut read)[0].len(), MAX_LINE_BYTES);
     }

@@ -43,9 +43,13 @@ impl Reporter {
         self.output.line(line.as_ref());
     }
 
-    pub(super) fn apply(&self, event: JobEvent<Imported>) {
+    fn apply(&self, event: JobEvent<Imported>) {
+        self.apply_at(event, Timestamp::now());
+    }
+
+    pub(super) fn apply_at(&self, event: JobEvent<Imported>, now: Timestamp) {
         self.job.send_modify(|job| {
-            if let Err(error) = job.apply(event, Timestamp::now()) {
+            if let Err(error) = job.apply(event, now) {
                 debug_assert!(false, "{error}");
                 tracing::error!(job_id = %job.id, %error, "a job was told something impossible");
             }

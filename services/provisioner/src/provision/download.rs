@@ -89,7 +89,9 @@ impl Provisioning {
     pub(crate) async fn missing_bytes(&self, plan: &Plan, folder: &Path) -> Result<u64, JobError> {
         let mut missing_bytes = 0_u64;
         for file in &plan.files {
-            let Some(size_bytes) = file.size_bytes else { continue };
+            let Some(size_bytes) = file.size_bytes else {
+                continue;
+            };
             if self.stored(file).await?.is_some() {
                 continue;
             }
@@ -131,7 +133,10 @@ impl Provisioning {
                     sha256,
                     part: None,
                 },
-                None => self.receive_one(plan, file, folder, before_bytes, context).await?,
+                None => {
+                    self.receive_one(plan, file, folder, before_bytes, context)
+                        .await?
+                }
             };
             before_bytes += one.size_bytes;
             received.push(one);
@@ -199,9 +204,9 @@ impl Provisioning {
     /// A refusal in its hub's own words: what keeps the files from us is seen best where they are listed.
     async fn explained(&self, plan: &Plan, error: DownloadError) -> JobError {
         let is_refusal = match &error {
-            DownloadError::Http(error) => error.status().is_some_and(|status| {
-                matches!(status.as_u16(), 401 | 403 | 404 | 410)
-            }),
+            DownloadError::Http(error) => error
+                .status()
+                .is_some_and(|status| matches!(status.as_u16(), 401 | 403 | 404 | 410)),
             _ => false,
         };
         if !is_refusal {

@@ -202,7 +202,11 @@ impl Provisioning {
             inspected => inspected?,
         };
         let mut facts = plan.metadata.clone();
-        facts.extend(plan.revision.clone().map(|revision| (REVISION.to_owned(), revision)));
+        facts.extend(
+            plan.revision
+                .clone()
+                .map(|revision| (REVISION.to_owned(), revision)),
+        );
         self.flag(plan, &contradictions, &mut facts, context);
 
         // What is stored here is not collected before the catalog refers to it.

@@ -122,17 +122,17 @@ impl<'a> Shown<'a> {
         };
         for _ in 0..UPDATE_ATTEMPTS {
             let Some(current) = self.catalog.model(&entry.id, retry).await? else {
-                match self.catalog.create_model(&entry, &self.request_id(&entry), retry).await {
+                match self
+                    .catalog
+                    .create_model(&entry, &self.request_id(&entry), retry)
+                    .await
+                {
                     Err(CatalogError::Exists) => continue,
                     created => return Ok(created?),
                 }
             };
             entry.added_at = current.entry.added_at;
-            if let Some(updated) = self
-                .catalog
-                .update_model(&entry, current.revision, retry)
-                .await?
-            {
+            if let Some(updated) = self.catalog.update_model(&entry, current.revision, retry).await? {
                 return Ok(updated);
             }
         }

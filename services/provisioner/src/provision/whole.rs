@@ -151,7 +151,10 @@ mod tests {
         };
         assert_eq!(only(&["m.gguf"]).as_deref(), Some("m.gguf"));
         assert_eq!(only(&["odd.bin"]).as_deref(), Some("odd.bin"));
-        assert_eq!(only(&["LICENSE", "sd.safetensors"]).as_deref(), Some("sd.safetensors"));
+        assert_eq!(
+            only(&["LICENSE", "sd.safetensors"]).as_deref(),
+            Some("sd.safetensors")
+        );
         assert_eq!(only(&["config.json", "model.safetensors"]), None);
         assert_eq!(only(&["m-00001-of-00002.gguf", "m-00002-of-00002.gguf"]), None);
     }

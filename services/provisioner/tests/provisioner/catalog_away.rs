@@ -37,6 +37,7 @@ async fn provisioner(
 ) -> ProvisionerServiceClient<ClientChannel> {
     let config = ProvisionerConfig {
         store: Some(store.display().to_string()),
+        work_dir: Some(store.join("work")),
         catalog_patience: patience,
         ..ProvisionerConfig::default()
     };

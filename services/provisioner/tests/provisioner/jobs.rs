@@ -31,7 +31,10 @@ async fn watch(running: &Running, id: &str) -> Vec<Job> {
 async fn cancel(running: &Running, id: &str) {
     running
         .client()
-        .cancel_job(CancelJobRequest { id: id.to_owned() })
+        .cancel_job(CancelJobRequest {
+            id: id.to_owned(),
+            discard: false,
+        })
         .await
         .unwrap();
 }
@@ -183,14 +186,14 @@ async fn what_is_no_job_is_said_to_be_none() {
             "JOB_NOT_FOUND"
         );
         assert_eq!(
-            reason(client.cancel_job(CancelJobRequest { id }).await),
+            reason(client.cancel_job(CancelJobRequest { id, discard: false }).await),
             "JOB_NOT_FOUND"
         );
     }
 }
 
 #[tokio::test]
-async fn a_shutdown_ends_jobs_and_leaves_nothing() {
+async fn a_shutdown_stops_jobs_and_leaves_nothing_half_made() {
     let running = Running::start().await;
     let source = running.large_model("m.gguf", LARGE_BYTES);
     let mut stream = running.import(&source, "m", ImportMode::Copy).await.unwrap();

@@ -6,6 +6,7 @@ fn run(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_rbee-provisioner"))
         .args(arguments)
         .env_remove("RBEE_STORE")
+        .env_remove("RBEE_WORK_DIR")
         .output()
         .unwrap()
 }
@@ -26,9 +27,16 @@ fn it_shows_its_configuration() {
 }
 
 #[test]
-fn without_a_store_it_says_what_to_do() {
-    let output = run(&["--listen", "127.0.0.1:0"]);
-    assert!(!output.status.success());
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(said.contains("--store"), "{said}");
+fn without_its_folders_it_says_what_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let work_dir = folder.path().to_str().unwrap();
+    for (arguments, missing) in [
+        (["--work-dir", work_dir], "--store"),
+        (["--store", work_dir], "--work-dir"),
+    ] {
+        let output = run(&[&["--listen", "127.0.0.1:0"][..], &arguments].concat());
+        assert!(!output.status.success());
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(said.contains(missing), "{said}");
+    }
 }

@@ -8,9 +8,12 @@ use rbee_proto::catalog::v1::ListModelsRequest;
 use rbee_proto::catalog::v1::model_service_client::ModelServiceClient;
 use rbee_proto::catalog::v1::worker_binary_service_client::WorkerBinaryServiceClient;
 use rbee_proto::provisioner::v1::provisioner_service_client::ProvisionerServiceClient;
-use rbee_proto::provisioner::v1::{ImportMode, ImportModelRequest, ImportModelResponse, Job, JobState};
+use rbee_proto::provisioner::v1::{
+    ImportMode, ImportModelRequest, ImportModelResponse, Job, JobState, ProvisionModelRequest,
+    ProvisionModelResponse, WatchJobRequest, job,
+};
 use rbee_proto::types::v1::Model;
-use rbee_provisioner::{Provisioner, ProvisionerConfig};
+use rbee_provisioner::{CivitAiConfig, HuggingFaceConfig, Provisioner, ProvisionerConfig};
 use rbee_service_kit::client::ClientChannel;
 use rbee_service_kit::{Auth, Lifecycle, Listener, RemoteFault, ServerBuilder, Target};
 use tempfile::TempDir;
@@ -28,7 +31,19 @@ pub(crate) struct Running {
 
 impl Running {
     pub(crate) async fn start() -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        Self::start_with(|_, _| {}).await
+    }
+
+    /// With a configuration of its own, whose paths may lie below the folder.
+    pub(crate) async fn start_with(configure: impl FnOnce(&Path, &mut ProvisionerConfig)) -> Self {
+        Self::start_in(tempfile::tempdir().unwrap(), configure).await
+    }
+
+    /// On what an earlier one left.
+    pub(crate) async fn start_in(
+        folder: TempDir,
+        configure: impl FnOnce(&Path, &mut ProvisionerConfig),
+    ) -> Self {
         let lifecycle = Lifecycle::new();
         let store = Some(folder.path().join("store").display().to_string());
         let listener = Listener::tcp("127.0.0.1:0".parse().unwrap()).await.unwrap();
@@ -41,10 +56,19 @@ impl Running {
             ..CatalogConfig::default()
         };
         let catalog = Catalog::start(config, &lifecycle).await.unwrap();
-        let config = ProvisionerConfig {
+        let mut config = ProvisionerConfig {
             store,
+            work_dir: Some(folder.path().join("work")),
+            // Nobody listens there: no test reaches a hub by mistake.
+            huggingface: HuggingFaceConfig {
+                endpoint: "http://127.0.0.1:9".into(),
+            },
+            civitai: CivitAiConfig {
+                base_url: "http://127.0.0.1:9".into(),
+            },
             ..ProvisionerConfig::default()
         };
+        configure(folder.path(), &mut config);
         let provisioner = Provisioner::start(config, target.clone(), &lifecycle)
             .await
             .unwrap();
@@ -82,6 +106,76 @@ impl Running {
             .unwrap()
             .into_inner()
             .models
+    }
+
+    /// Ends all of it, and gives back what it left.
+    pub(crate) async fn stop(self) -> TempDir {
+        let Self {
+            folder,
+            provisioner,
+            lifecycle,
+            channel,
+        } = self;
+        drop((provisioner, channel));
+        assert!(lifecycle.finish(DEADLINE).await, "everything ends");
+        drop(lifecycle);
+        folder
+    }
+
+    /// One model of the catalog.
+    pub(crate) async fn model(&self, id: &str) -> Option<Model> {
+        self.catalog().await.into_iter().find(|model| model.id == id)
+    }
+
+    /// Begins a download.
+    pub(crate) async fn provision(
+        &self,
+        id: &str,
+    ) -> Result<Streaming<ProvisionModelResponse>, tonic::Status> {
+        let request = ProvisionModelRequest {
+            model_id: id.to_owned(),
+        };
+        Ok(self.client().provision_model(request).await?.into_inner())
+    }
+
+    /// Downloads to the end; answers with every step.
+    pub(crate) async fn provision_to_end(&self, id: &str) -> Vec<Job> {
+        provision_steps(self.provision(id).await.unwrap()).await
+    }
+
+    /// Downloads, and answers with the failure's reason and message.
+    pub(crate) async fn provision_fails(&self, id: &str) -> (String, String) {
+        let last = self.provision_to_end(id).await.pop().unwrap();
+        assert_eq!(last.state(), JobState::Failed, "{last:?}");
+        let failure = last.failure.unwrap();
+        (failure.reason, failure.message)
+    }
+
+    /// Waits until a job has ended.
+    pub(crate) async fn ended(&self, id: &str) -> Job {
+        let request = WatchJobRequest { id: id.to_owned() };
+        let mut stream = self.client().watch_job(request).await.unwrap().into_inner();
+        let mut last = None;
+        while let Some(step) = tokio::time::timeout(DEADLINE, stream.message())
+            .await
+            .unwrap()
+            .unwrap()
+        {
+            last = step.job;
+        }
+        last.unwrap()
+    }
+
+    /// The files of parts, by name, that are there.
+    pub(crate) fn parts(&self) -> Vec<String> {
+        let mut names = Vec::new();
+        for model in std::fs::read_dir(self.folder.path().join("work/parts")).unwrap() {
+            for file in std::fs::read_dir(model.unwrap().path()).unwrap() {
+                names.push(file.unwrap().file_name().into_string().unwrap());
+            }
+        }
+        names.sort();
+        names
     }
 
     /// Begins an import.
@@ -159,6 +253,27 @@ pub(crate) fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("../../fixtures/llm")
         .join(name)
+}
+
+/// All steps of a download, to its end.
+pub(crate) async fn provision_steps(mut stream: Streaming<ProvisionModelResponse>) -> Vec<Job> {
+    let mut steps = Vec::new();
+    while let Some(step) = tokio::time::timeout(DEADLINE, stream.message())
+        .await
+        .unwrap()
+        .unwrap()
+    {
+        steps.push(step.job.unwrap());
+    }
+    steps
+}
+
+/// The model that a job brought in.
+pub(crate) fn brought(job: &Job) -> Model {
+    match &job.result {
+        Some(job::Result::Model(model)) => model.clone(),
+        other => panic!("{:?} {:?} {other:?}", job.state(), job.failure),
+    }
 }
 
 /// All steps of a job, to its end.

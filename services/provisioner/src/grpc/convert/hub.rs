@@ -6,9 +6,7 @@ use rbee_service_kit::Fault;
 use rbee_vendors::{
     FileDigest, Gate, HubVersion, Resolution, SearchHit, SearchKind, SearchPage, SearchQuery, SearchSort,
 };
-use rbee_wire::{
-    model_type_to_wire, stable_diffusion_version_from_wire, timestamp_to_wire, vendor_to_wire,
-};
+use rbee_wire::{model_type_to_wire, stable_diffusion_version_from_wire, timestamp_to_wire, vendor_to_wire};
 
 use crate::domain::here::Here;
 
@@ -22,7 +20,10 @@ pub(crate) fn query_from_wire(request: wire::SearchModelsRequest) -> Result<Sear
         ("base_versions", request.base_versions.len()),
     ] {
         if count > MAX_VALUES {
-            return Err(Fault::invalid(field, format!("has more than {MAX_VALUES} values")));
+            return Err(Fault::invalid(
+                field,
+                format!("has more than {MAX_VALUES} values"),
+            ));
         }
     }
     let kinds = request.kinds.iter().enumerate().map(|(index, number)| {

@@ -43,13 +43,23 @@ impl ProvisionerRpc {
             token: request.token.into(),
             set_at: Some(Timestamp::now()),
         };
-        let account = self.work.provisioning.hubs.account(vendor, &credential.token).await;
+        let account = self
+            .work
+            .provisioning
+            .hubs
+            .account(vendor, &credential.token)
+            .await;
         let (checked, account) = match account {
             Ok(account) => (true, account.unwrap_or_default()),
-            Err(error @ VendorError::TokenRejected { .. }) => return Err(status::rejected_token(vendor, &error)),
+            Err(error @ VendorError::TokenRejected { .. }) => {
+                return Err(status::rejected_token(vendor, &error));
+            }
             // It may be right; the next download tells.
             Err(error) => {
-                narrate_warn!("the token for {} is kept, but could not be checked: {error}", endpoint.origin);
+                narrate_warn!(
+                    "the token for {} is kept, but could not be checked: {error}",
+                    endpoint.origin
+                );
                 (false, String::new())
             }
         };

@@ -25,11 +25,15 @@ impl ProvisionerRpc {
         Ok(())
     }
 
-    pub(super) async fn collect(&self, request: CollectGarbageRequest) -> Result<CollectGarbageResponse, Fault> {
+    pub(super) async fn collect(
+        &self,
+        request: CollectGarbageRequest,
+    ) -> Result<CollectGarbageResponse, Fault> {
         let minimum_age = match request.minimum_age {
             None => MINIMUM_AGE,
-            Some(age) => Duration::try_from(age)
-                .map_err(|_| Fault::invalid("minimum_age", "must not be negative"))?,
+            Some(age) => {
+                Duration::try_from(age).map_err(|_| Fault::invalid("minimum_age", "must not be negative"))?
+            }
         };
         let collection = Collection {
             dry_run: request.dry_run,

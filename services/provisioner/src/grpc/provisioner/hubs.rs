@@ -51,7 +51,12 @@ impl ProvisionerRpc {
             .filter(|_| is_size_known)
             .map(|available| missing_bytes <= available.saturating_sub(provisioning.keep_free_bytes));
         // While the catalog is away, nothing is known to be here.
-        let existing = self.work.importer.catalog.model(&plan.model_id, Retry::Never).await;
+        let existing = self
+            .work
+            .importer
+            .catalog
+            .model(&plan.model_id, Retry::Never)
+            .await;
         answer.already_here =
             matches!(existing, Ok(Some(model)) if model.entry.status == ModelStatus::Available);
         Ok(())

@@ -113,6 +113,11 @@ impl ProvisionerService for ProvisionerRpc {
         let InstallWorkerRequest { worker_type, package } = request.into_inner();
         let worker_type = worker_type_from_wire("worker_type", worker_type)
             .map_err(|error| Fault::invalid(error.field, "is not a worker type"))?;
+        if worker_type.is_none() && package.is_empty() {
+            return Err(
+                Fault::invalid("worker_type", "must be a worker type, if no package is named").into(),
+            );
+        }
         let chosen = self.work.install.choose(worker_type, &package).await;
         let (package, worker_type) = chosen.map_err(|error| install::package_fault(&error))?;
         let request = JobRequest::InstallWorker {
