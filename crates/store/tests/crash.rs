@@ -175,7 +175,7 @@ fn killed_at_any_instant_nothing_acknowledged_is_lost() {
     let (mut next, mut acknowledged) = (0, 0);
     for round in 0..ROUNDS {
         // Moments spread over some rounds of the writer, none a multiple of another.
-        let time = Duration::from_micros(u64::from(round) * 3_700 % 50_000);
+        let time = Duration::from_micros(u64::from(round) * 37_000 % 500_000);
         let (documents, blobs) = run_and_kill(folder.path(), next, time);
         acknowledged += documents.len() + blobs.len();
         runtime.block_on(expect_intact(folder.path(), &documents, &blobs));
