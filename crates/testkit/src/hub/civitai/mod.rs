@@ -10,7 +10,7 @@
 //! **Search.** `GET {base}/api/v1/models?query=&types=&baseModels=&nsfw=&sort=&limit=&cursor=`: `types` repeats
 //! and is never joined with commas (400, whose `error` is an *object*). The next page hangs on
 //! `metadata.nextCursor`, text such as `90|0|1001`, to be percent-encoded: a bare `|` in the address is refused
-//! here, stricter than the hub may be.
+//! here, stricter than the hub may be. `GET {base}/api/v1/me` says whose key it is.
 //!
 //! **Downloads.** `GET {base}/api/download/models/{version}?type=&format=&size=&fp=` or `?fileId=` with
 //! `Authorization: Bearer` (or `?token=`) redirects with **307** to a signed address on another port. That one

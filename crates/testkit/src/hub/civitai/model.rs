@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::{Map, Value};
+
 use crate::hub::FileBody;
 
 /// A model: a name over versions.
@@ -19,6 +21,8 @@ pub struct CivitaiModel {
     pub downloads: u64,
     /// Its versions, newest first.
     pub versions: Vec<CivitaiVersion>,
+    /// What it says beside, by key: `creator`, `tags`, …
+    pub facts: Map<String, Value>,
 }
 
 /// A version: what is downloaded by number.
@@ -36,6 +40,8 @@ pub struct CivitaiVersion {
     pub availability: Availability,
     /// Its files.
     pub files: Vec<CivitaiFile>,
+    /// What it says beside, by key: `images`, `publishedAt`, `usageControl`, …
+    pub facts: Map<String, Value>,
 }
 
 /// Who may download a version.
@@ -108,6 +114,7 @@ impl CivitaiModel {
             nsfw: false,
             downloads: 0,
             versions: Vec::new(),
+            facts: Map::new(),
         }
     }
 
@@ -115,6 +122,13 @@ impl CivitaiModel {
     #[must_use]
     pub fn kind(mut self, kind: &str) -> Self {
         kind.clone_into(&mut self.kind);
+        self
+    }
+
+    /// Saying this of itself beside.
+    #[must_use]
+    pub fn fact(mut self, key: &str, value: Value) -> Self {
+        self.facts.insert(key.to_owned(), value);
         self
     }
 
@@ -137,7 +151,15 @@ impl CivitaiVersion {
             trained_words: Vec::new(),
             availability: Availability::Public,
             files: Vec::new(),
+            facts: Map::new(),
         }
+    }
+
+    /// Saying this of itself beside.
+    #[must_use]
+    pub fn fact(mut self, key: &str, value: Value) -> Self {
+        self.facts.insert(key.to_owned(), value);
+        self
     }
 
     /// With another file.

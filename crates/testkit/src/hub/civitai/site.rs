@@ -129,6 +129,10 @@ impl Site for CivitaiSite {
         let path: Vec<&str> = path.iter().map(String::as_str).collect();
         match path.as_slice() {
             ["api", "v1", "models"] => self.search(request),
+            ["api", "v1", "me"] => match self.caller(request) {
+                Some(_) => Response::json(200, &json!({ "id": 1, "username": "somebody" })),
+                None => refusal(401, "Unauthorized"),
+            },
             ["api", "v1", "model-versions", id] => self.model_version(id),
             ["api", "download", "models", id] => self.download(request, id),
             ["login"] => Response::html(200, "Sign in to Civitai"),

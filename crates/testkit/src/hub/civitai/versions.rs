@@ -40,6 +40,9 @@ impl CivitaiSite {
             Availability::DownloadsDisabled => "Generation".into(),
             _ => "Download".into(),
         };
+        for (key, value) in &version.about.facts {
+            page[key.as_str()] = value.clone();
+        }
         page["model"] = json!({
             "name": model.about.name,
             "type": model.about.kind,
@@ -78,6 +81,9 @@ impl CivitaiSite {
         }));
         // An archived version has its list of files, with none in it.
         page["files"] = files.into();
+        for (key, value) in &about.facts {
+            page[key.as_str()] = value.clone();
+        }
         page
     }
 
@@ -195,14 +201,18 @@ impl CivitaiSite {
             .iter()
             .map(|version| self.describe(version))
             .collect();
-        without_empty(json!({
+        let mut page = without_empty(json!({
             "id": about.id,
             "name": about.name,
             "type": about.kind,
             "nsfw": about.nsfw,
             "stats": { "downloadCount": about.downloads },
             "modelVersions": versions,
-        }))
+        }));
+        for (key, value) in &about.facts {
+            page[key.as_str()] = value.clone();
+        }
+        page
     }
 }
 

@@ -77,7 +77,7 @@ impl ServedRepo {
         let about = &self.about;
         let mut tags = about.tags.clone();
         tags.extend(about.license.as_ref().map(|license| format!("license:{license}")));
-        json!({
+        let mut summary = json!({
             "_id": &git_blob_sha1(about.id.as_bytes())[..24],
             "id": about.id,
             "modelId": about.id,
@@ -92,12 +92,17 @@ impl ServedRepo {
             "tags": tags,
             "createdAt": about.last_modified,
             "lastModified": about.last_modified,
-        })
+        });
+        for (key, value) in &about.facts {
+            summary[key.as_str()] = value.clone();
+        }
+        summary
     }
 
     /// The model's page at a revision.
     pub(super) fn listing(&self, revision: &Revision, request: &Request) -> Response {
-        let blobs = request.query_value("blobs").is_some_and(|value| value != "false");
+        let blobs = request.query_value("blobs").is_some_and(|value| value != "false")
+            && !self.about.lists_names_only;
         let mut page = self.summary();
         page["author"] = self
             .about
@@ -108,7 +113,7 @@ impl ServedRepo {
         page["sha"] = revision.commit.as_str().into();
         page["disabled"] = false.into();
         if let Some(license) = &self.about.license {
-            page["cardData"] = json!({ "license": license });
+            page["cardData"]["license"] = license.as_str().into();
         }
         page["siblings"] = revision.files.iter().map(|file| file.sibling(blobs)).collect();
         page["usedStorage"] = revision

@@ -16,7 +16,7 @@
 //! **Listings.** `/api/models/{repo}[/revision/{revision}]` names the siblings, with `?blobs=true` their sizes,
 //! git names and `lfs{sha256,size}`; `/api/models/{repo}/tree/{revision}[/{folder}]?recursive=&limit=&cursor=`
 //! has `lfs{oid,size}` and pages by `Link: <…>; rel="next"`; `/api/models?search=&author=&filter=&sort=&limit=`
-//! searches, paged the same way. `gated` is `false`, `"auto"` or `"manual"`.
+//! searches, paged the same way; `/api/whoami-v2` says whose token it is. `gated` is `false`, `"auto"` or `"manual"`.
 //!
 //! **Refusals** carry `X-Error-Code` and `X-Error-Message`: `RepoNotFound`, `RevisionNotFound`,
 //! `EntryNotFound` with 404, `GatedRepo` with 401 (no token) or 403 (a token without access). A gated

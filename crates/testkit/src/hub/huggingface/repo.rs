@@ -1,5 +1,7 @@
 //! What a test puts on the hub: plain data.
 
+use serde_json::Value;
+
 use crate::hub::FileBody;
 
 /// Whether files of a repository need more than a name.
@@ -87,6 +89,10 @@ pub struct Repo {
     pub likes: u64,
     /// RFC 3339; searches sort by it.
     pub last_modified: String,
+    /// Whether its page lists names without sizes and hashes whatever was asked, as some mirrors do.
+    pub lists_names_only: bool,
+    /// What its page and its hits say beside, by key: `gguf`, `config`, `pipeline_tag`, `cardData`, …
+    pub facts: serde_json::Map<String, Value>,
     /// Names of a revision (branches, tags, `refs/pr/1`) with the files there; the first has the name `main`.
     pub revisions: Vec<(String, Vec<RepoFile>)>,
 }
@@ -105,6 +111,8 @@ impl Repo {
             downloads: 0,
             likes: 0,
             last_modified: "2026-01-02T03:04:05.000Z".to_owned(),
+            lists_names_only: false,
+            facts: serde_json::Map::new(),
             revisions: vec![("main".to_owned(), Vec::new())],
         }
     }
@@ -174,6 +182,20 @@ impl Repo {
         self
     }
 
+    /// Listing names without sizes and hashes.
+    #[must_use]
+    pub fn listing_names_only(mut self) -> Self {
+        self.lists_names_only = true;
+        self
+    }
+
+    /// Saying this of itself beside, as `gguf`, `config`, `pipeline_tag` or `cardData`.
+    #[must_use]
+    pub fn fact(mut self, key: &str, value: Value) -> Self {
+        self.facts.insert(key.to_owned(), value);
+        self
+    }
+
     /// Downloaded and liked so often.
     #[must_use]
     pub fn popularity(mut self, downloads: u64, likes: u64) -> Self {
@@ -187,6 +209,8 @@ impl Repo {
 pub struct Token {
     /// What stands behind `Bearer`.
     pub secret: String,
+    /// The account that it is of.
+    pub owner: String,
     /// Repositories that it opens although they are private or gated.
     pub opens: Vec<String>,
 }
@@ -197,6 +221,7 @@ impl Token {
     pub fn new(secret: &str, opens: &[&str]) -> Self {
         Self {
             secret: secret.to_owned(),
+            owner: "somebody".to_owned(),
             opens: opens.iter().map(|id| (*id).to_owned()).collect(),
         }
     }

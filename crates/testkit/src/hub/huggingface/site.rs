@@ -153,6 +153,15 @@ impl HuggingFaceSite {
         if path == ["api", "models"] {
             return Ok(self.search(request, caller));
         }
+        if path == ["api", "whoami-v2"] {
+            return match caller {
+                Some(token) => Ok(Response::json(
+                    200,
+                    &json!({ "type": "user", "name": token.owner }),
+                )),
+                None => Err(Box::new(refusal(401, None, "Invalid username or password."))),
+            };
+        }
         let (cached, rest) = match path.as_slice() {
             ["api", "resolve-cache", "models", rest @ ..] => (true, rest),
             ["api", "models", rest @ ..] => return self.route_api(request, rest, caller),
