@@ -7,4 +7,4 @@ mod status;
 
 pub(crate) use catalog::{CatalogClient, CatalogError, Retry};
 pub(crate) use provisioner::ProvisionerRpc;
-pub(crate) use status::job_failure;
+pub(crate) use status::{io_reason, job_failure};

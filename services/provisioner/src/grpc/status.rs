@@ -41,12 +41,19 @@ pub(super) fn model_not_found(model_id: &ModelId) -> Fault {
 
 pub(super) fn job_not_written(error: &io::Error) -> Fault {
     let message = format!("the request cannot be written down: {error}");
-    Fault::new(Code::Unavailable, reason::STORE_UNAVAILABLE, message)
+    unwritable(error, message)
 }
 
 pub(super) fn not_kept(error: &io::Error) -> Fault {
     let message = format!("the token cannot be kept: {error}");
-    Fault::new(Code::Unavailable, reason::STORE_UNAVAILABLE, message)
+    unwritable(error, message)
+}
+
+fn unwritable(error: &io::Error, message: String) -> Fault {
+    match io_reason(error) {
+        reason::DISK_FULL => Fault::new(Code::ResourceExhausted, reason::DISK_FULL, message),
+        reason => Fault::new(Code::Unavailable, reason, message),
+    }
 }
 
 /// The token that is to be kept is nobody's.
@@ -85,6 +92,7 @@ pub(super) fn job_error(error: &JobError) -> Fault {
     match error {
         JobError::Hub(error) => vendor(error),
         JobError::Cancelled => Fault::shutting_down(),
+        _ if reason == reason::DISK_FULL => Fault::new(Code::ResourceExhausted, reason, message),
         _ if reason == reason::INTERNAL => Fault::new(Code::Internal, reason, message),
         _ => Fault::new(Code::Unavailable, reason, message),
     }
@@ -214,7 +222,7 @@ fn http_reason(error: &HttpError) -> &'static str {
 }
 
 /// Why the provisioner's own folder can't be used.
-fn io_reason(error: &io::Error) -> &'static str {
+pub(crate) fn io_reason(error: &io::Error) -> &'static str {
     match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => reason::DISK_FULL,
         _ => reason::STORE_UNAVAILABLE,

@@ -1,6 +1,5 @@
 //! Files that packages name by their address, brought in by the download engine.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use futures_util::FutureExt as _;
@@ -38,7 +37,7 @@ impl WebFiles {
             max_size_bytes: request.max_bytes,
             ..DownloadConfig::default()
         };
-        let available = AvailableBytes::by(available_bytes);
+        let available = AvailableBytes::by(crate::disk::available_bytes);
         let downloader = Downloader::new(
             self.client.clone(),
             config,
@@ -80,19 +79,4 @@ impl FetchFile for WebFiles {
     fn fetch<'a>(&'a self, request: FetchRequest<'a>) -> BoxFuture<'a, Result<(), FetchError>> {
         self.fetch(request).boxed()
     }
-}
-
-/// What this user may still write below a folder.
-#[cfg(unix)]
-fn available_bytes(folder: &Path) -> std::io::Result<Option<u64>> {
-    let space = nix::sys::statvfs::statvfs(folder)?;
-    #[allow(clippy::useless_conversion, reason = "these are of other widths on macOS")]
-    Ok(Some(
-        u64::from(space.blocks_available()).saturating_mul(u64::from(space.fragment_size())),
-    ))
-}
-
-#[cfg(not(unix))]
-fn available_bytes(_folder: &Path) -> std::io::Result<Option<u64>> {
-    Ok(None)
 }

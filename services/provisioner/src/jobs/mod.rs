@@ -33,7 +33,7 @@ use crate::domain::imported::{ImportJob, Imported};
 use crate::domain::job::{Job, JobEvent, JobFailure, JobState};
 use crate::domain::request::JobRequest;
 use crate::error::JobError;
-use crate::grpc::job_failure;
+use crate::grpc::{io_reason, job_failure};
 use crate::work::Work;
 
 /// All jobs. Cheap to clone; all clones are the same jobs.
@@ -212,7 +212,7 @@ impl Jobs {
         };
         let end = match unwritten {
             Some(error) => JobEvent::Failed(JobFailure {
-                reason: reason::STORE_UNAVAILABLE,
+                reason: io_reason(&error),
                 message: format!("the job cannot be written down: {error}"),
             }),
             None => self.work(&id, &request, &handle, &reporter).await,

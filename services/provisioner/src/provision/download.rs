@@ -70,10 +70,9 @@ impl Provisioning {
         let parts = self.parts.clone();
         let keep_free_bytes = self.keep_free_bytes;
         let available = blocking(move || crate::disk::available_bytes(&parts)).await?;
-        let available_bytes = match available {
-            Ok(Some(available_bytes)) => available_bytes,
-            // The download itself will tell.
-            Ok(None) | Err(_) => return Ok(()),
+        // Where it is not known, the download itself will tell.
+        let Ok(Some(available_bytes)) = available else {
+            return Ok(());
         };
         if needed_bytes > available_bytes.saturating_sub(keep_free_bytes) {
             return Err(JobError::NoSpace {

@@ -64,7 +64,7 @@ fn only_weights<'a>(names: impl Iterator<Item = &'a RelativePath>) -> Option<&'a
     }
     let is = |name: &RelativePath, ending: &str| name.as_str().to_ascii_lowercase().ends_with(ending);
     let describes = |name: &&RelativePath| matches!(name.as_str(), "config.json" | "model_index.json");
-    if names.iter().any(|name| describes(name)) {
+    if names.iter().any(describes) {
         return None;
     }
     let mut weights = names

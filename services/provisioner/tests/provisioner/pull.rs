@@ -89,7 +89,7 @@ async fn a_model_comes_from_hugging_face_with_what_its_files_say() {
         (model.files.len(), model.files[0].sha256.as_str()),
         (1, body.sha256().as_str())
     );
-    assert_eq!(running.catalog().await, [model.clone()]);
+    assert_eq!(running.catalog().await, std::slice::from_ref(&model));
     assert!(running.parts().is_empty(), "{:?}", running.parts());
 
     // Again, by either id: it is here.
@@ -364,4 +364,71 @@ async fn what_the_hub_refuses_is_said_in_its_own_reason() {
             .iter()
             .all(|model| model.state() != ModelState::Available)
     );
+}
+
+/// A file system of its own with room for this much. `None` where nobody may mount one.
+#[cfg(target_os = "linux")]
+struct SmallDisk(std::path::PathBuf);
+
+#[cfg(target_os = "linux")]
+impl SmallDisk {
+    fn mount(folder: &std::path::Path, bytes: usize) -> Option<Self> {
+        std::fs::create_dir_all(folder).unwrap();
+        let mounted = std::process::Command::new("mount")
+            .args(["-t", "tmpfs", "-o", &format!("size={bytes}"), "tmpfs"])
+            .arg(folder)
+            .output();
+        match mounted {
+            Ok(output) if output.status.success() => Some(Self(folder.to_owned())),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(target_os = "linux")]
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = std::process::Command::new("umount")
+            .arg("-l")
+            .arg(&self.0)
+            .output();
+    }
+}
+
+/// The one test that needs a right which not everybody has; `a_full_disk_is_said_before_and_the_service_goes_on` shows
+/// the same without it, but for the middle of a download.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_disk_that_fills_up_on_the_way_ends_the_download_and_no_more() {
+    let body = gguf(LARGE_BYTES, 10);
+    let hub = hugging_face([repo("org/tiny", "tiny-Q8_0.gguf", body.clone())]).await;
+    drip(&hub);
+    let endpoint = hub.endpoint();
+    let mut disk = None;
+    let running = Running::start_with(|folder, config| {
+        use_hub(config, endpoint);
+        config.keep_free = bytesize::ByteSize(0);
+        disk = SmallDisk::mount(&folder.join("work"), 2 * LARGE_BYTES);
+    })
+    .await;
+    let Some(disk) = disk else {
+        println!("NOT RUN: no tmpfs can be mounted here, which only root may");
+        return;
+    };
+    let mut stream = running.provision(ID).await.unwrap();
+    until_under_way(&mut stream).await;
+    // Somebody else takes what is left.
+    let filler = disk.0.join("filler");
+    let filled = std::fs::write(&filler, vec![0; 2 * LARGE_BYTES]);
+    assert_eq!(filled.unwrap_err().kind(), std::io::ErrorKind::StorageFull);
+    let last = provision_steps(stream).await.pop().unwrap();
+    let failure = last.failure.expect("it ends with a failure");
+    assert_eq!(failure.reason, "DISK_FULL", "{}", failure.message);
+    // With room again, it goes on.
+    std::fs::remove_file(&filler).unwrap();
+    hub.hosts().faults().clear();
+    let model = brought(running.provision_to_end(ID).await.last().unwrap());
+    assert_eq!(model.files[0].sha256, body.sha256());
+    println!("run on a tmpfs");
+    running.stop().await;
 }

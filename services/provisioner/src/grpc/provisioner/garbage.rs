@@ -17,9 +17,8 @@ impl ProvisionerRpc {
     /// Refuses models that the catalog does not have. While it is away, the job finds out.
     pub(super) async fn expect_models(&self, model_ids: &[ModelId]) -> Result<(), Fault> {
         for model_id in model_ids {
-            match self.work.importer.catalog.model(model_id, Retry::Never).await {
-                Ok(None) => return Err(status::model_not_found(model_id)),
-                Ok(Some(_)) | Err(_) => {}
+            if let Ok(None) = self.work.importer.catalog.model(model_id, Retry::Never).await {
+                return Err(status::model_not_found(model_id));
             }
         }
         Ok(())
