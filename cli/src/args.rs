@@ -1,6 +1,8 @@
 //! The command line: what can be asked, in clap's words.
 
 mod chat;
+mod hub;
+mod job;
 mod model;
 mod up;
 mod wants;
@@ -12,10 +14,12 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 pub(crate) use chat::{ChatArgs, CompleteArgs, SamplingArgs};
-pub(crate) use model::{ImportArgs, JobCommand, ModelCommand};
+pub(crate) use hub::{HubArg, LoginArgs, LoginCommand, SearchArgs};
+pub(crate) use job::JobCommand;
+pub(crate) use model::{GcArgs, ImportArgs, ListArgs, ModelCommand, PullArgs};
 pub(crate) use up::UpArgs;
 pub(crate) use wants::WorkerWants;
-pub(crate) use worker::{SpawnArgs, WorkerCommand};
+pub(crate) use worker::{InstallArgs, SpawnArgs, WorkerCommand};
 
 use crate::exit;
 
@@ -77,19 +81,22 @@ pub(crate) enum Command {
     Up(Box<UpArgs>),
     /// Show the cluster on one screen
     Status,
-    /// Bring models in, list and remove them
+    /// Search, download, list, verify and remove models
     #[command(subcommand)]
     Model(ModelCommand),
-    /// Start, list and stop workers
+    /// Start, list and stop workers; install their programs
     #[command(subcommand)]
     Worker(WorkerCommand),
     /// Talk to a model
     Chat(Box<ChatArgs>),
     /// Continue a text
     Complete(Box<CompleteArgs>),
-    /// Follow and cancel what brings models in
+    /// Follow and cancel what brings models and worker programs in
     #[command(subcommand)]
     Job(JobCommand),
+    /// Keep a token for Hugging Face or CivitAI
+    #[command(subcommand)]
+    Login(LoginCommand),
     /// Show the hosts of the cluster
     #[command(subcommand)]
     Hive(HiveCommand),

@@ -4,14 +4,20 @@ mod chat;
 mod check;
 mod complete;
 mod completions;
+mod confirm;
 mod device;
 mod events;
 mod everywhere;
+mod follow;
 mod generation;
 mod hive;
+mod install;
 mod interrupt;
 mod job;
+mod login;
 mod model;
+mod search;
+mod secret;
 mod spawn;
 mod status;
 mod target;
@@ -68,6 +74,7 @@ async fn ask(command: Command, session: &Session) -> Result<(), Failure> {
         Command::Chat(arguments) => chat::run(&arguments, session).await,
         Command::Complete(arguments) => complete::run(&arguments, session).await,
         Command::Job(command) => job::run(command, session).await,
+        Command::Login(command) => login::run(command, session).await,
         Command::Hive(command) => hive::run(command, session).await,
         Command::Device(command) => device::run(command, session).await,
         Command::Events(arguments) => events::run(&arguments, session).await,
@@ -87,6 +94,7 @@ fn name(command: &Command) -> &'static str {
         Command::Chat(_) => "rbee chat",
         Command::Complete(_) => "rbee complete",
         Command::Job(_) => "rbee job",
+        Command::Login(_) => "rbee login",
         Command::Hive(_) => "rbee hive",
         Command::Device(_) => "rbee device",
         Command::Events(_) => "rbee events",

@@ -6,7 +6,7 @@ use std::time::Duration;
 use rbee_proto::catalog::v1::model_service_client::ModelServiceClient;
 use rbee_proto::catalog::v1::registry_service_client::RegistryServiceClient;
 use rbee_proto::catalog::v1::worker_binary_service_client::WorkerBinaryServiceClient;
-use rbee_proto::catalog::v1::{ListHivesRequest, ListModelsRequest, ListWorkersRequest};
+use rbee_proto::catalog::v1::{ListHivesRequest, ListModelsRequest, ListWorkersRequest, ModelFilter};
 use rbee_proto::events::v1::event_service_client::EventServiceClient;
 use rbee_proto::provisioner::v1::provisioner_service_client::ProvisionerServiceClient;
 use rbee_proto::types::v1::{Hive, HiveState, Model, Worker};
@@ -22,6 +22,9 @@ use crate::{hints, identify};
 
 /// How long to wait for a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Models in a page, as many as the catalog gives.
+const LARGEST_PAGE: u32 = 1000;
 
 /// A connected cluster.
 #[derive(Debug, Clone)]
@@ -95,16 +98,22 @@ impl Cluster {
         })
     }
 
-    /// All models, page by page.
+    /// All models.
     pub(crate) async fn all_models(&self) -> Result<Vec<Model>, Failure> {
+        self.models_that(None).await
+    }
+
+    /// The models that pass a filter, page by page.
+    pub(crate) async fn models_that(&self, filter: Option<ModelFilter>) -> Result<Vec<Model>, Failure> {
         let mut client = self.models();
         let mut models = Vec::new();
         let mut page_token = String::new();
         loop {
             let page = client
                 .list_models(ListModelsRequest {
-                    page_size: 0,
+                    page_size: LARGEST_PAGE,
                     page_token,
+                    filter: filter.clone(),
                 })
                 .await
                 .doing(|| "can't list the models".into())?

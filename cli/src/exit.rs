@@ -62,8 +62,32 @@ impl Exit {
     /// The exit code for a failure that is only known by its reason, such as a job's.
     pub(crate) fn of_reason(reason: &str) -> Self {
         match reason {
-            reason::DISK_FULL | reason::TOO_MANY_JOBS => Self::TryLater,
-            reason::MODEL_EXISTS | reason::HARD_LINK_IMPOSSIBLE | reason::IMPORT_NOT_ALLOWED => Self::Refused,
+            reason::INVALID_ARGUMENT | reason::INVALID_MODEL_ID => Self::Usage,
+            reason::DISK_FULL
+            | reason::TOO_MANY_JOBS
+            | reason::CATALOG_UNAVAILABLE
+            | reason::STORE_UNAVAILABLE
+            | reason::VENDOR_RATE_LIMITED
+            | reason::VENDOR_UNAVAILABLE
+            | reason::PACKAGE_SOURCE_UNAVAILABLE
+            | reason::SHUTTING_DOWN => Self::TryLater,
+            reason::MODEL_EXISTS
+            | reason::HARD_LINK_IMPOSSIBLE
+            | reason::IMPORT_NOT_ALLOWED
+            | reason::JOB_CONFLICT
+            | reason::MODEL_GATED
+            | reason::MODEL_INCOMPLETE
+            | reason::MODEL_FLAGGED
+            | reason::MODEL_FILE_AMBIGUOUS
+            | reason::MODEL_ARCHIVED
+            | reason::MODEL_EARLY_ACCESS
+            | reason::DOWNLOADS_DISABLED
+            | reason::VENDOR_LOGIN_REQUIRED
+            | reason::VENDOR_TOKEN_REJECTED
+            | reason::VENDOR_ACCESS_DENIED
+            | reason::PACKAGE_ARCH_UNSUPPORTED
+            | reason::PACKAGE_DEPENDENCY_MISSING => Self::Refused,
+            reason::MODEL_NOT_AT_VENDOR => Self::NotFound,
             reason if reason.ends_with("_NOT_FOUND") => Self::NotFound,
             _ => Self::Failed,
         }
@@ -119,6 +143,9 @@ mod tests {
         assert_eq!(Exit::of_reason("FILE_NOT_FOUND"), Exit::NotFound);
         assert_eq!(Exit::of_reason("MODEL_CORRUPT"), Exit::Failed);
         assert_eq!(Exit::of_reason("DISK_FULL"), Exit::TryLater);
+        assert_eq!(Exit::of_reason("MODEL_NOT_AT_VENDOR"), Exit::NotFound);
+        assert_eq!(Exit::of_reason("MODEL_GATED"), Exit::Refused);
+        assert_eq!(Exit::of_reason("VENDOR_RATE_LIMITED"), Exit::TryLater);
     }
 
     #[test]

@@ -25,7 +25,10 @@ impl NotOne {
     pub(crate) fn failure(self, thing: &str) -> Failure {
         match self {
             Self::None { wanted } => Failure::new(Exit::NotFound, format!("no {thing} has the id {wanted}"))
-                .hint(format!("`rbee {thing} ls` lists them")),
+                .hint(match thing {
+                    "worker program" => "`rbee worker binaries` lists them".to_owned(),
+                    thing => format!("`rbee {thing} ls` lists them"),
+                }),
             Self::Several { wanted, ids } => Failure::new(
                 Exit::Usage,
                 format!("several {thing}s have an id that begins with {wanted}"),

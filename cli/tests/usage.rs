@@ -41,7 +41,7 @@ fn nobody() -> String {
 fn help_lists_the_commands() {
     let help = stdout(rbee().arg("--help"));
     for command in [
-        "up", "status", "model", "worker", "chat", "complete", "job", "hive", "device", "events",
+        "up", "status", "model", "worker", "chat", "complete", "job", "login", "hive", "device", "events",
     ] {
         assert!(
             help.lines()
@@ -71,19 +71,17 @@ fn wrong_usage_exits_with_2_and_says_what_is_right() {
             "cpu-llm",
         ),
         (&["worker", "stop"], "ID"),
-        (&["model", "import", "x.gguf"], "--name"),
-        (
-            &[
-                "model",
-                "import",
-                "x.gguf",
-                "--name",
-                "x",
-                "--copy",
-                "--hard-link",
-            ],
-            "--hard-link",
-        ),
+        (&["model", "import"], "PATH"),
+        (&["model", "import", "x.gguf", "--copy", "--link"], "--link"),
+        (&["model", "pull"], "REF"),
+        (&["model", "search", "--hub", "github"], "civitai"),
+        (&["model", "search", "--limit", "0"], "--limit"),
+        (&["model", "gc", "--older-than", "a while"], "--older-than"),
+        (&["worker", "install"], "TYPE"),
+        (&["worker", "rm"], "BINARY"),
+        (&["login", "github"], "github"),
+        (&["login", "hf", "a-token"], "a-token"),
+        (&["login", "hf", "--token-stdin", "--forget"], "--forget"),
         (&["chat", "local:x", "--temperature", "warm"], "temperature"),
     ] {
         let said = stderr(rbee().args(arguments), 2);

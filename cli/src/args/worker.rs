@@ -5,6 +5,14 @@ use rbee_proto::types::v1::WorkerType;
 
 use super::wants::WorkerWants;
 
+const INSTALL_EXAMPLES: &str = "\
+Examples:
+  rbee worker install cpu-llm                            built from source, as its package says
+  rbee worker install --package llm-worker-rbee-cpu-bin  out of a release archive
+  rbee worker install cuda-llm --quiet                   without what the build prints
+
+Ctrl-C leaves the build alone: `rbee job watch ID` comes back to it, `rbee job cancel ID` ends it.";
+
 /// About workers.
 #[derive(Debug, Subcommand)]
 pub(crate) enum WorkerCommand {
@@ -26,8 +34,39 @@ pub(crate) enum WorkerCommand {
         #[arg(required = true, value_name = "ID")]
         ids: Vec<String>,
     },
+    /// Install a worker program by building its package on the server's host
+    #[command(after_help = INSTALL_EXAMPLES)]
+    Install(InstallArgs),
+    /// List the packages that `install` can build
+    Packages,
     /// List the installed worker programs
     Binaries,
+    /// Remove installed worker programs; running workers are not touched
+    Rm {
+        /// Ids that `rbee worker binaries` lists, or the beginnings of them
+        #[arg(required = true, value_name = "BINARY")]
+        ids: Vec<String>,
+        /// Don't ask first
+        #[arg(long, short)]
+        yes: bool,
+    },
+}
+
+/// Which worker program to install.
+#[derive(Debug, Args)]
+pub(crate) struct InstallArgs {
+    /// Which worker program
+    #[arg(value_enum, value_name = "TYPE", required_unless_present = "package")]
+    pub(crate) worker_type: Option<WorkerTypeArg>,
+    /// Build this package [default: the one that `rbee worker packages` marks for the type]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) package: Option<String>,
+    /// Don't show what the build prints
+    #[arg(long, short)]
+    pub(crate) quiet: bool,
+    /// Print the job's id and leave it to its work
+    #[arg(long)]
+    pub(crate) detach: bool,
 }
 
 /// What to start, and where.

@@ -1,18 +1,18 @@
 //! `rbee worker`, but for [`spawn`].
 
-use rbee_proto::catalog::v1::ListWorkerBinariesRequest;
+use rbee_proto::catalog::v1::{DeleteWorkerBinaryRequest, ListWorkerBinariesRequest};
 use rbee_proto::hive::v1::StopWorkerRequest;
 use rbee_proto::hive::v1::hive_service_client::HiveServiceClient;
-use rbee_proto::types::v1::{Worker, WorkerState};
+use rbee_proto::types::v1::{Worker, WorkerBinary, WorkerState};
 use rbee_proto::worker::v1::worker_service_client::WorkerServiceClient;
 use rbee_proto::worker::v1::{GetInfoRequest, GetInfoResponse};
 
-use super::{Session, check, spawn, status};
+use super::{Session, check, confirm, install, spawn, status};
 use crate::args::WorkerCommand;
 use crate::connect::Cluster;
 use crate::failure::{Doing, Failure};
 use crate::identify;
-use crate::render::{cards, human, lists, plain_text, views};
+use crate::render::{cards, human, lists, plain_text, views, words};
 
 /// Does what was asked.
 pub(super) async fn run(command: WorkerCommand, session: &Session) -> Result<(), Failure> {
@@ -23,7 +23,10 @@ pub(super) async fn run(command: WorkerCommand, session: &Session) -> Result<(),
         WorkerCommand::Ls => list(&cluster, session).await,
         WorkerCommand::Show { id } => show(&cluster, &id, session).await,
         WorkerCommand::Stop { ids } => stop(&cluster, &ids, session).await,
+        WorkerCommand::Install(arguments) => install::run(&arguments, &cluster, session).await,
+        WorkerCommand::Packages => install::packages(&cluster, session).await,
         WorkerCommand::Binaries => binaries(&cluster, session).await,
+        WorkerCommand::Rm { ids, yes } => remove(&cluster, &ids, yes, session).await,
     }
 }
 
@@ -102,7 +105,7 @@ async fn stop(cluster: &Cluster, ids: &[String], session: &Session) -> Result<()
     Ok(())
 }
 
-async fn binaries(cluster: &Cluster, session: &Session) -> Result<(), Failure> {
+async fn all_binaries(cluster: &Cluster) -> Result<Vec<WorkerBinary>, Failure> {
     let mut client = cluster.worker_binaries();
     let mut binaries = Vec::new();
     let mut page_token = String::new();
@@ -118,14 +121,62 @@ async fn binaries(cluster: &Cluster, session: &Session) -> Result<(), Failure> {
         binaries.extend(page.worker_binaries);
         page_token = page.next_page_token;
         if page_token.is_empty() {
-            break;
+            return Ok(binaries);
         }
     }
+}
+
+async fn binaries(cluster: &Cluster, session: &Session) -> Result<(), Failure> {
+    let binaries = all_binaries(cluster).await?;
     let documents: Vec<_> = binaries.iter().map(views::WorkerBinary::from).collect();
     session.output.list(
         &documents,
         || lists::worker_binaries(&binaries, &human::now()),
-        "none: `rbee up` installs those that lie beside its own executable",
+        "none: `rbee worker install TYPE` builds one; `rbee up` installs those beside its own executable",
     )?;
     Ok(())
+}
+
+async fn remove(cluster: &Cluster, ids: &[String], yes: bool, session: &Session) -> Result<(), Failure> {
+    let binaries = all_binaries(cluster).await?;
+    // All are named before the first is removed: a typing error removes none.
+    let binaries: Vec<&WorkerBinary> = ids
+        .iter()
+        .map(|id| identify::one(id, &binaries, |binary| &binary.id))
+        .collect::<Result<_, _>>()
+        .map_err(|error| error.failure("worker program"))?;
+    if !yes {
+        let lines: Vec<String> = binaries.iter().map(|binary| words_of(binary)).collect();
+        confirm::removal(&lines)?;
+    }
+    for binary in binaries {
+        let request = DeleteWorkerBinaryRequest {
+            id: binary.id.clone(),
+        };
+        let answer = cluster.worker_binaries().delete_worker_binary(request).await;
+        let deleted = answer
+            .doing(|| format!("can't remove {}", words_of(binary)))?
+            .into_inner()
+            .deleted;
+        if session.output.json {
+            session
+                .output
+                .json_line(&serde_json::json!({ "id": binary.id, "deleted": deleted }))?;
+        } else if deleted {
+            session
+                .output
+                .line(&format!("removed {}", plain_text::one_line(&words_of(binary))))?;
+        }
+    }
+    Ok(())
+}
+
+/// `cpu-llm 0.1.0 (llm-worker-rbee-cpu-0.1.0-…)`
+fn words_of(binary: &WorkerBinary) -> String {
+    format!(
+        "{} {} ({})",
+        words::worker_type(binary.worker_type),
+        binary.version,
+        binary.id
+    )
 }

@@ -19,12 +19,12 @@ pub(crate) struct Card {
 
 impl Card {
     /// Adds a fact.
-    fn fact(&mut self, name: &str, value: impl AsRef<str>) {
+    pub(super) fn fact(&mut self, name: &str, value: impl AsRef<str>) {
         self.toned(name, value, Tone::Plain);
     }
 
     /// Adds a fact if it is known.
-    fn known(&mut self, name: &str, value: Option<impl AsRef<str>>) {
+    pub(super) fn known(&mut self, name: &str, value: Option<impl AsRef<str>>) {
         if let Some(value) = value
             && !value.as_ref().is_empty()
         {
@@ -33,7 +33,7 @@ impl Card {
     }
 
     /// Adds a fact with a tone.
-    fn toned(&mut self, name: &str, value: impl AsRef<str>, tone: Tone) {
+    pub(super) fn toned(&mut self, name: &str, value: impl AsRef<str>, tone: Tone) {
         self.facts.push((one_line(name), one_line(value.as_ref()), tone));
     }
 

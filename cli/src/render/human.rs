@@ -34,6 +34,22 @@ pub(crate) fn count(number: u64) -> String {
     format!("{number}")
 }
 
+/// A number of things: `1 file`, `3 files`.
+pub(crate) fn number(count: u64, thing: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {thing}{plural}")
+}
+
+/// A word as a shell takes it.
+pub(crate) fn shell_word(word: &str) -> String {
+    let plain = |letter: char| letter.is_ascii_alphanumeric() || "-_./:=@%+,".contains(letter);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', "'\\''"))
+    }
+}
+
 /// How long ago, in one unit: `3m`.
 pub(crate) fn age(since: Option<&Timestamp>, now: &Timestamp) -> String {
     let Some(since) = since else {
@@ -109,6 +125,20 @@ mod tests {
         assert_eq!(count(494_032_768), "494M");
         assert_eq!(count(7_615_616_512), "7.6B");
         assert_eq!(count(512), "512");
+    }
+
+    #[test]
+    fn words_survive_a_shell() {
+        assert_eq!(shell_word("eyJh=="), "eyJh==");
+        assert_eq!(shell_word("90|0|1001"), "'90|0|1001'");
+        assert_eq!(shell_word("it's"), "'it'\\''s'");
+        assert_eq!(shell_word(""), "''");
+    }
+
+    #[test]
+    fn one_is_not_many() {
+        assert_eq!(number(1, "file"), "1 file");
+        assert_eq!(number(0, "file"), "0 files");
     }
 
     #[test]

@@ -3,7 +3,9 @@
 
 mod artifacts;
 mod hosts;
+mod hubs;
 mod jobs;
+mod packages;
 mod streams;
 mod workers;
 
@@ -14,7 +16,9 @@ use super::human;
 
 pub(crate) use artifacts::{Model, WorkerBinary};
 pub(crate) use hosts::{Device, Hive, HiveDetails, devices};
-pub(crate) use jobs::Job;
+pub(crate) use hubs::{Credential, Login, Resolution, Search};
+pub(crate) use jobs::{Collected, Job, JobUpdate};
+pub(crate) use packages::WorkerPackage;
 pub(crate) use streams::{Event, Spawn};
 pub(crate) use workers::{Worker, WorkerDetails};
 

@@ -2,7 +2,9 @@
 
 use rbee_proto::events::v1::EventLevel;
 use rbee_proto::hive::v1::SpawnStep;
-use rbee_proto::provisioner::v1::{JobKind, JobPhase, JobState};
+use rbee_proto::provisioner::v1::{
+    CredentialSource, DependencyState, FileProblemKind, Gate, JobKind, JobPhase, JobState, SearchKind,
+};
 use rbee_proto::types::v1::{
     AddOnKind, DeviceKind, HiveState, ModelState, StableDiffusionVersion, Vendor, WorkerState, WorkerType,
     model_type,
@@ -47,9 +49,9 @@ words! {
     worker_state: WorkerState, "WORKER_STATE_";
     /// `pending` … `cancelled`.
     job_state: JobState, "JOB_STATE_";
-    /// `inspecting`, `storing`, `registering`.
+    /// `resolving`, `downloading`, `building` …
     job_phase: JobPhase, "JOB_PHASE_";
-    /// `import_model`, `import_worker_binary`.
+    /// `provision_model`, `install_worker` …
     job_kind: JobKind, "JOB_KIND_";
     /// `model` … `register`.
     spawn_step: SpawnStep, "SPAWN_STEP_";
@@ -61,6 +63,16 @@ words! {
     stable_diffusion_version: StableDiffusionVersion, "STABLE_DIFFUSION_VERSION_";
     /// `lora`, `vae` … `text_encoder`.
     add_on_kind: AddOnKind, "ADD_ON_KIND_";
+    /// `open`, `automatic`, `manual`.
+    gate: Gate, "GATE_";
+    /// `llm`, `stable_diffusion`, `lora` …
+    search_kind: SearchKind, "SEARCH_KIND_";
+    /// `stored`, `environment`.
+    credential_source: CredentialSource, "CREDENTIAL_SOURCE_";
+    /// `present`, `missing`, `not_checked`.
+    dependency_state: DependencyState, "DEPENDENCY_STATE_";
+    /// `missing`, `damaged`, `unreadable`.
+    file_problem_kind: FileProblemKind, "FILE_PROBLEM_KIND_";
 }
 
 /// `cpu-llm` … `metal-sd`.
@@ -80,7 +92,16 @@ pub(crate) fn model_kind(kind: Option<&model_type::Kind>) -> Option<String> {
         model_type::Kind::StableDiffusion(model) => {
             format!("sd-{}", stable_diffusion_version(model.version).replace('_', "-"))
         }
-        model_type::Kind::AddOn(add_on) => add_on_kind(add_on.kind).replace('_', "-"),
+        model_type::Kind::AddOn(add_on) => {
+            let kind = add_on_kind(add_on.kind).replace('_', "-");
+            match StableDiffusionVersion::try_from(add_on.base) {
+                Ok(StableDiffusionVersion::Unspecified) | Err(_) => kind,
+                Ok(_) => format!(
+                    "{kind} for sd-{}",
+                    stable_diffusion_version(add_on.base).replace('_', "-")
+                ),
+            }
+        }
     })
 }
 
