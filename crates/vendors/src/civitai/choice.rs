@@ -210,11 +210,11 @@ fn why_none(model: &str, files: &[VersionFile]) -> VendorError {
 mod tests {
     use serde_json::{Value, json};
 
-    use super::super::facts::files;
+    use super::super::facts::files as read;
     use super::*;
 
     fn listed(files: Value) -> Vec<VersionFile> {
-        super::files(&json!({ "files": files }))
+        read(&json!({ "files": files }))
     }
 
     fn file(id: u64, name: &str, format: &str) -> Value {

@@ -189,7 +189,7 @@ fn by_name<'a>(listing: &Listing<'a>, wish: &RelativePath) -> Result<Selection<'
     {
         return Ok(selection);
     }
-    if names::part(&file.name).is_some() {
+    if names::is_part(&file.name) {
         let problem = format!(
             "{} is one part of several; ask for {}",
             excerpt(&file.name),
@@ -202,18 +202,24 @@ fn by_name<'a>(listing: &Listing<'a>, wish: &RelativePath) -> Result<Selection<'
 
 /// The only safetensors file there is.
 fn single<'a>(listing: &Listing<'a>) -> Result<Selection<'a>, VendorError> {
-    let candidates: Vec<&ListedFile> = listing
+    let (parts, candidates): (Vec<&ListedFile>, Vec<&ListedFile>) = listing
         .files
         .iter()
         .filter(|file| is_safetensors(&file.name))
-        .collect();
+        .partition(|file| names::is_part(&file.name));
     match candidates.as_slice() {
         [] => {
             let pickle_there = listing.files.iter().find(|file| is_pickle(&file.name));
-            Err(match pickle_there {
-                Some(file) => pickle(listing, &file.name),
-                None if listing.files.is_empty() => nothing(listing, "it has no files".to_owned()),
-                None => nothing(
+            Err(match (parts.first(), pickle_there) {
+                (Some(part), _) => {
+                    let problem = format!(
+                        "{} is one part of several, and no index says of what",
+                        excerpt(&part.name)
+                    );
+                    nothing(listing, problem)
+                }
+                (None, Some(file)) => pickle(listing, &file.name),
+                (None, None) => nothing(
                     listing,
                     format!(
                         "it has no GGUF and no safetensors file, but {}",
@@ -234,7 +240,7 @@ fn one_file<'a>(listing: &Listing<'a>, file: &'a ListedFile) -> Result<Selection
     let others = listing
         .files
         .iter()
-        .filter(|other| is_safetensors(&other.name) && names::part(&other.name).is_none())
+        .filter(|other| is_safetensors(&other.name) && !names::is_part(&other.name))
         .filter_map(|other| {
             Some(Other {
                 file: other.name.parse().ok()?,

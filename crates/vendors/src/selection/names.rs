@@ -67,6 +67,11 @@ pub(super) fn part(name: &str) -> Option<Part<'_>> {
     })
 }
 
+/// Whether it is the name of one part of several.
+pub(super) fn is_part(name: &str) -> bool {
+    part(name).is_some_and(|part| part.count > 1)
+}
+
 /// Five digits, as every tool writes them.
 fn digits_at_end(text: &str) -> Option<(&str, u32)> {
     let (rest, digits) = text.split_at_checked(text.len().checked_sub(5)?)?;

@@ -82,6 +82,7 @@ impl ServedRepo {
             "id": about.id,
             "modelId": about.id,
             "private": about.private,
+            "disabled": false,
             "gated": match about.gated {
                 Gated::No => Value::Bool(false),
                 Gated::Auto => "auto".into(),
@@ -111,7 +112,6 @@ impl ServedRepo {
             .map_or("", |(author, _)| author)
             .into();
         page["sha"] = revision.commit.as_str().into();
-        page["disabled"] = false.into();
         if let Some(license) = &self.about.license {
             page["cardData"]["license"] = license.as_str().into();
         }
