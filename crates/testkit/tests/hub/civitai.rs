@@ -156,6 +156,18 @@ async fn a_download_is_a_307_to_an_address_that_wants_neither_token_nor_head() {
 }
 
 #[tokio::test]
+async fn an_account_is_told_to_its_own_key() {
+    let hub = hub().await;
+    let me = format!("{}/api/v1/me", hub.base_url());
+    let (member, forged) = (bearer("member"), bearer("forged"));
+    assert_eq!(
+        get(&me, &[("authorization", &member)]).await.json()["username"],
+        "somebody"
+    );
+    assert_eq!(get(&me, &[("authorization", &forged)]).await.status, 401);
+}
+
+#[tokio::test]
 async fn selectors_are_scored_and_only_the_files_number_is_exact() {
     let hub = hub().await;
     let taken =

@@ -215,6 +215,30 @@ async fn refusals_say_what_they_may() {
 }
 
 #[tokio::test]
+async fn accounts_mirrors_and_facts() {
+    let repo = Repo::new("o/r")
+        .license("mit")
+        .fact("gguf", json!({ "architecture": "qwen2" }))
+        .fact("cardData", json!({ "base_model": "a/b" }))
+        .listing_names_only()
+        .lfs("m.gguf", model());
+    let hub = HuggingFaceHub::start(HuggingFaceConfig::of([repo]).token(Token::new("member", &[]))).await;
+    let whoami = format!("{}/api/whoami-v2", hub.endpoint());
+    let member = bearer("member");
+    assert_eq!(
+        get(&whoami, &[("authorization", &member)]).await.json()["name"],
+        "somebody"
+    );
+    assert_eq!(get(&whoami, &[]).await.status, 401);
+    let page = get(&format!("{}/api/models/o/r?blobs=true", hub.endpoint()), &[])
+        .await
+        .json();
+    assert_eq!(page["gguf"]["architecture"], "qwen2");
+    assert_eq!(page["cardData"], json!({ "base_model": "a/b", "license": "mit" }));
+    assert_eq!(page["siblings"], json!([{ "rfilename": "m.gguf" }]));
+}
+
+#[tokio::test]
 async fn listings_name_sizes_and_hashes() {
     let hub = hub("").await;
     let at = |rest: &str| format!("{}/api/models/org/tiny{rest}", hub.endpoint());

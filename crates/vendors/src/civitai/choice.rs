@@ -213,7 +213,7 @@ mod tests {
     use super::super::facts::files as read;
     use super::*;
 
-    fn listed(files: Value) -> Vec<VersionFile> {
+    fn listed(files: &Value) -> Vec<VersionFile> {
         read(&json!({ "files": files }))
     }
 
@@ -229,7 +229,7 @@ mod tests {
         file
     }
 
-    fn reason(files: Value, wish: Option<&str>) -> &'static str {
+    fn reason(files: &Value, wish: Option<&str>) -> &'static str {
         let wish = wish.map(|wish| wish.parse().unwrap());
         choose("civitai:1", &listed(files), wish.as_ref())
             .unwrap_err()
@@ -238,7 +238,7 @@ mod tests {
 
     #[test]
     fn the_primary_file_is_the_model() {
-        let files = listed(json!([
+        let files = listed(&json!([
             with(file(1, "vae.safetensors", "SafeTensor"), "type", "VAE"),
             file(2, "full.safetensors", "SafeTensor"),
             with(file(3, "pruned.safetensors", "SafeTensor"), "primary", true),
@@ -263,7 +263,7 @@ mod tests {
     #[test]
     fn a_pickle_gives_way_to_safetensors_and_alone_is_refused() {
         let pickle = || with(file(1, "m.ckpt", "PickleTensor"), "primary", true);
-        let files = listed(json!([pickle(), file(2, "m.safetensors", "SafeTensor")]));
+        let files = listed(&json!([pickle(), file(2, "m.safetensors", "SafeTensor")]));
         let choice = choose("civitai:1", &files, None).unwrap();
         assert_eq!(choice.file.id, 2);
         assert!(
@@ -271,34 +271,34 @@ mod tests {
             "{}",
             choice.why
         );
-        assert_eq!(reason(json!([pickle()]), None), "MODEL_FORMAT_UNSUPPORTED");
+        assert_eq!(reason(&json!([pickle()]), None), "MODEL_FORMAT_UNSUPPORTED");
         assert_eq!(
-            reason(json!([pickle(), file(2, "m.safetensors", "")]), Some("m.ckpt")),
+            reason(&json!([pickle(), file(2, "m.safetensors", "")]), Some("m.ckpt")),
             "MODEL_FORMAT_UNSUPPORTED"
         );
         // Either word is enough.
         assert_eq!(
-            reason(json!([file(1, "m.safetensors", "PickleTensor")]), None),
+            reason(&json!([file(1, "m.safetensors", "PickleTensor")]), None),
             "MODEL_FORMAT_UNSUPPORTED"
         );
         assert_eq!(
-            reason(json!([file(1, "m.pt", "SafeTensor")]), None),
+            reason(&json!([file(1, "m.pt", "SafeTensor")]), None),
             "MODEL_FORMAT_UNSUPPORTED"
         );
         assert_eq!(
-            reason(json!([file(1, "m.zip", "Other")]), None),
+            reason(&json!([file(1, "m.zip", "Other")]), None),
             "MODEL_FORMAT_UNSUPPORTED"
         );
-        assert_eq!(reason(json!([]), None), "MODEL_FORMAT_UNSUPPORTED");
+        assert_eq!(reason(&json!([]), None), "MODEL_FORMAT_UNSUPPORTED");
     }
 
     #[test]
     fn what_a_scan_found_is_not_taken() {
         for scan in ["virusScanResult", "pickleScanResult"] {
             let bad = with(file(1, "m.safetensors", "SafeTensor"), scan, "Danger");
-            assert_eq!(reason(json!([bad]), None), "MODEL_FLAGGED");
+            assert_eq!(reason(&json!([bad]), None), "MODEL_FLAGGED");
             let pending = with(file(1, "m.safetensors", "SafeTensor"), scan, "Pending");
-            let files = listed(json!([pending]));
+            let files = listed(&json!([pending]));
             let notes = choose("civitai:1", &files, None).unwrap().notes;
             assert!(notes.len() == 1 && notes[0].contains("Pending"), "{notes:?}");
         }
@@ -314,14 +314,14 @@ mod tests {
             "m\n.safetensors",
         ] {
             assert_eq!(
-                reason(json!([file(1, name, "SafeTensor")]), None),
+                reason(&json!([file(1, name, "SafeTensor")]), None),
                 "VENDOR_ANSWER_INVALID",
                 "{name}"
             );
         }
         let long = format!("{}.safetensors", "x".repeat(300));
         assert_eq!(
-            reason(json!([file(1, &long, "SafeTensor")]), None),
+            reason(&json!([file(1, &long, "SafeTensor")]), None),
             "VENDOR_ANSWER_INVALID"
         );
     }
@@ -335,10 +335,10 @@ mod tests {
             ])
         };
         assert_eq!(
-            reason(twice(false), Some("m.safetensors")),
+            reason(&twice(false), Some("m.safetensors")),
             "MODEL_FILE_AMBIGUOUS"
         );
-        let files = listed(twice(true));
+        let files = listed(&twice(true));
         assert_eq!(
             choose("civitai:1", &files, Some(&"m.safetensors".parse().unwrap()))
                 .unwrap()
@@ -347,7 +347,7 @@ mod tests {
             2
         );
         assert_eq!(
-            reason(twice(true), Some("other.safetensors")),
+            reason(&twice(true), Some("other.safetensors")),
             "MODEL_NOT_AT_VENDOR"
         );
     }
