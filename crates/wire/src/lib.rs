@@ -21,8 +21,8 @@ mod arbitrary;
 pub use device::{device_kind_to_wire, platform_from_wire, platform_to_wire};
 pub use error::InvalidField;
 pub use model::{
-    model_from_wire, model_to_wire, model_type_to_wire, stable_diffusion_version_from_wire, vendor_from_wire,
-    vendor_to_wire,
+    add_on_kind_to_wire, model_from_wire, model_to_wire, model_type_to_wire,
+    stable_diffusion_version_from_wire, stable_diffusion_version_to_wire, vendor_from_wire, vendor_to_wire,
 };
 pub use timestamp::{timestamp_from_wire, timestamp_to_wire};
 pub use worker_binary::{worker_binary_from_wire, worker_binary_to_wire};

@@ -116,12 +116,15 @@ pub fn model_type_to_wire(model_type: &ModelType) -> wire::ModelType {
             architecture: architecture.clone(),
         }),
         ModelType::StableDiffusion { version } => Kind::StableDiffusion(wire::StableDiffusionModel {
-            version: version_to_wire(*version).into(),
+            version: stable_diffusion_version_to_wire(*version).into(),
         }),
         ModelType::AddOn { add_on, base } => Kind::AddOn(wire::AddOn {
             kind: add_on_kind_to_wire(*add_on).into(),
             base: base
-                .map_or(wire::StableDiffusionVersion::Unspecified, version_to_wire)
+                .map_or(
+                    wire::StableDiffusionVersion::Unspecified,
+                    stable_diffusion_version_to_wire,
+                )
                 .into(),
         }),
     };
@@ -147,7 +150,9 @@ fn model_type_from_wire(kind: Option<Kind>) -> Result<ModelType, InvalidField> {
     }
 }
 
-fn add_on_kind_to_wire(kind: AddOnKind) -> wire::AddOnKind {
+/// Writes what kind of add-on it is.
+#[must_use]
+pub fn add_on_kind_to_wire(kind: AddOnKind) -> wire::AddOnKind {
     match kind {
         AddOnKind::Lora => wire::AddOnKind::Lora,
         AddOnKind::Vae => wire::AddOnKind::Vae,
@@ -171,7 +176,9 @@ fn add_on_kind_from_wire(kind: i32) -> Option<AddOnKind> {
     }
 }
 
-fn version_to_wire(version: StableDiffusionVersion) -> wire::StableDiffusionVersion {
+/// Writes a generation of Stable Diffusion.
+#[must_use]
+pub fn stable_diffusion_version_to_wire(version: StableDiffusionVersion) -> wire::StableDiffusionVersion {
     match version {
         StableDiffusionVersion::V1_5 => wire::StableDiffusionVersion::V15,
         StableDiffusionVersion::V2_1 => wire::StableDiffusionVersion::V21,

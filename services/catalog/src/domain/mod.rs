@@ -2,6 +2,7 @@
 
 pub mod cluster;
 pub mod entry;
+pub mod filter;
 pub mod history;
 pub mod limits;
 pub mod page;

@@ -16,13 +16,13 @@ use rbee_wire::model_to_wire;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 
-use super::convert::model_from_wire;
+use super::convert::{filter_from_wire, model_from_wire};
 use super::{status, stream};
 use crate::domain::limits::{self, InvalidField};
 use crate::domain::page;
-use crate::store::{Change, Created, FilesystemCatalog, Recorded};
+use crate::store::{Change, Created, FilesystemCatalog, Page, Recorded};
 
-/// The name of the list in page tokens.
+/// The name of the list in page tokens, before the filter: another filter is another list.
 const LIST: &str = "models";
 /// gRPC clients take 4 MiB at most unless told otherwise; a page stays well below.
 const MAX_PAGE_BYTES: usize = 2 << 20;
@@ -99,8 +99,11 @@ impl ModelService for Models {
         let ListModelsRequest {
             page_size,
             page_token,
+            filter,
         } = request.into_inner();
-        let after: Option<ModelId> = page::cursor(LIST, &page_token)
+        let filter = filter_from_wire(filter.unwrap_or_default()).map_err(status::invalid_field)?;
+        let list = format!("{LIST} {filter}");
+        let after: Option<ModelId> = page::cursor(&list, &page_token)
             .and_then(|cursor| {
                 cursor
                     .map(|id| id.parse().map_err(|_| page::InvalidPageToken))
@@ -108,10 +111,16 @@ impl ModelService for Models {
             })
             .map_err(status::invalid_page_token)?;
         let size = page::page_size(page_size);
-        // One more than wanted tells whether there is another page.
-        let mut entries = self.catalog.after(after.as_ref(), size + 1);
-        let mut more = entries.len() > size;
-        entries.truncate(size);
+        let wanted = |model: &ModelEntry| filter.matches(model);
+        let wanted: Option<&dyn Fn(&ModelEntry) -> bool> = match filter.is_everything() {
+            true => None,
+            false => Some(&wanted),
+        };
+        let Page {
+            entries,
+            mut more,
+            total_count,
+        } = self.catalog.page(after.as_ref(), size, wanted);
 
         let mut models: Vec<Model> = Vec::with_capacity(entries.len());
         let mut page_bytes = 0;
@@ -125,12 +134,13 @@ impl ModelService for Models {
             models.push(model);
         }
         let next_page_token = match models.last() {
-            Some(last) if more => page::token_after(LIST, &last.id),
+            Some(last) if more => page::token_after(&list, &last.id),
             _ => String::new(),
         };
         Ok(Response::new(ListModelsResponse {
             models,
             next_page_token,
+            total_count: total_count as u64,
         }))
     }
 

@@ -5,24 +5,21 @@
 //! to the store first, then the entry becomes visible, then the client is told. So what a client was
 //! told is there survives `kill -9`, and what isn't on disk was never seen.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::future::Future;
 use std::sync::Arc;
 
-use futures_util::{StreamExt as _, stream};
 use jiff::Timestamp;
 use parking_lot::RwLock;
 use rbee_artifacts::{ArtifactId as _, document};
-use rbee_service_kit::{Lifecycle, narrate_warn};
+use rbee_service_kit::Lifecycle;
 use rbee_store::{Store, StoreError};
 use tracing::Instrument as _;
 
 use super::entry::{CatalogEntry, Recorded};
-use super::index::{Change, Index, Watch};
+use super::index::{Change, Index, Page, Watch};
+use super::opening::{Found, read_all};
 use crate::domain::limits::InvalidField;
-
-/// Documents that are read at the same time when a catalog is opened.
-const CONCURRENT_READS: usize = 32;
 
 /// How much a catalog remembers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,9 +36,9 @@ pub struct CatalogLimits {
 #[derive(Debug, thiserror::Error)]
 #[error("cannot list the {collection} in the store")]
 pub struct OpenError {
-    collection: &'static str,
+    pub(super) collection: &'static str,
     #[source]
-    source: StoreError,
+    pub(super) source: StoreError,
 }
 
 /// Why an entry could not be written. Nothing was changed.
@@ -141,18 +138,18 @@ struct Shared<T: CatalogEntry> {
     index: RwLock<Index<T>>,
     /// Held from before a decision until its outcome is visible: one writer at a time.
     writing: tokio::sync::Mutex<()>,
-    /// Storage keys whose documents can't be read, and why.
-    set_aside: HashMap<String, String>,
+    /// Storage keys whose documents can't be used and must stay, and why.
+    kept: HashMap<String, String>,
 }
 
 impl<T: CatalogEntry> FilesystemCatalog<T> {
-    /// Reads all documents of the collection. Those that can't be read are set aside with a warning;
+    /// Reads all documents of the collection. Those that can't be used are set aside with a warning, and
     /// the rest works.
     ///
     /// # Errors
     /// If the store can't be listed.
     pub async fn open(store: Store, limits: CatalogLimits, lifecycle: &Lifecycle) -> Result<Self, OpenError> {
-        let (entries, set_aside) = read_all::<T>(&store).await?;
+        let Found { entries, kept } = read_all::<T>(&store).await?;
         // Time as the floor: the revisions of removals are not on disk, and clocks go on.
         let now = u64::try_from(Timestamp::now().as_microsecond()).unwrap_or_default();
         let revision = entries
@@ -173,7 +170,7 @@ impl<T: CatalogEntry> FilesystemCatalog<T> {
             store,
             index: RwLock::new(index),
             writing: Default::default(),
-            set_aside,
+            kept,
         };
         Ok(Self {
             shared: Arc::new(shared),
@@ -191,6 +188,13 @@ impl<T: CatalogEntry> FilesystemCatalog<T> {
     #[must_use]
     pub fn after(&self, id: Option<&T::Id>, limit: usize) -> Vec<Arc<Recorded<T>>> {
         self.shared.index.read().after(id).take(limit).cloned().collect()
+    }
+
+    /// Up to `limit` of the wanted entries in the order of their ids, from the one after `id` on, and how
+    /// many are wanted in all; `None` wants every entry.
+    #[must_use]
+    pub fn page(&self, id: Option<&T::Id>, limit: usize, wanted: Option<&dyn Fn(&T) -> bool>) -> Page<T> {
+        self.shared.index.read().page(id, limit, wanted)
     }
 
     /// What is there, or what changed since `resume_revision`, and what comes after.
@@ -250,62 +254,6 @@ impl<T: CatalogEntry> FilesystemCatalog<T> {
             },
         }
     }
-}
-
-/// The entries of a collection by id, and why the others were set aside, by storage key.
-type Collection<T> = (
-    BTreeMap<<T as rbee_artifacts::Artifact>::Id, Arc<Recorded<T>>>,
-    HashMap<String, String>,
-);
-
-async fn read_all<T: CatalogEntry>(store: &Store) -> Result<Collection<T>, OpenError> {
-    let collection = T::COLLECTION;
-    let keys = store
-        .list_documents(collection)
-        .await
-        .map_err(|source| OpenError { collection, source })?;
-    let read = stream::iter(keys).map(async |key| {
-        let recorded = read::<T>(store, &key).await;
-        (key, recorded)
-    });
-    let mut entries = BTreeMap::new();
-    let mut set_aside = HashMap::new();
-    let mut read = std::pin::pin!(read.buffer_unordered(CONCURRENT_READS));
-    while let Some((key, recorded)) = read.next().await {
-        match recorded {
-            Ok(recorded) => {
-                entries.insert(recorded.entry.id().clone(), Arc::new(recorded));
-            }
-            Err(why) => {
-                narrate_warn!(document = %format!("{collection}/{key}"), "a {} is set aside: {why}", T::NOUN);
-                set_aside.insert(key, why);
-            }
-        }
-    }
-    Ok((entries, set_aside))
-}
-
-/// Reads one document, or says why it can't be used.
-async fn read<T: CatalogEntry>(store: &Store, key: &str) -> Result<Recorded<T>, String> {
-    let words = |error: &(dyn std::error::Error + 'static)| rbee_service_kit::fault::Chain(error).to_string();
-    let bytes = store
-        .get_document(T::COLLECTION, key)
-        .await
-        .map_err(|error| words(&error))?;
-    let bytes = bytes.ok_or("it vanished while the catalog was opened")?;
-    let recorded: Recorded<T> = document::decode(&bytes).map_err(|error| words(&error))?;
-    if recorded.entry.id().storage_key() != key {
-        return Err(format!(
-            "it describes {}, which belongs elsewhere",
-            recorded.entry.id()
-        ));
-    }
-    // Revisions begin with the microseconds since 1970; one beyond this was not written by a catalog,
-    // and counting on from it would end at the end of the numbers.
-    if recorded.revision > u64::MAX / 2 {
-        return Err(format!("its revision {} makes no sense", recorded.revision));
-    }
-    Ok(recorded)
 }
 
 impl<T: CatalogEntry> Shared<T> {
@@ -406,7 +354,7 @@ impl<T: CatalogEntry> Shared<T> {
 
     fn writable_key(&self, id: &T::Id) -> Result<String, WriteError> {
         let key = id.storage_key();
-        match self.set_aside.get(&key) {
+        match self.kept.get(&key) {
             Some(why) => Err(WriteError::SetAside {
                 id: id.to_string(),
                 why: why.clone(),
@@ -416,5 +364,7 @@ impl<T: CatalogEntry> Shared<T> {
     }
 }
 
+#[cfg(all(test, unix))]
+mod crash_points;
 #[cfg(test)]
 mod tests;

@@ -33,6 +33,17 @@ pub struct Watch<T: Artifact> {
     pub changes: broadcast::Receiver<(u64, Change<T>)>,
 }
 
+/// Some of the entries, in the order of their ids.
+#[derive(Debug)]
+pub struct Page<T> {
+    /// The entries of the page.
+    pub entries: Vec<Arc<Recorded<T>>>,
+    /// Whether there are wanted ones after them.
+    pub more: bool,
+    /// How many are wanted on all pages together.
+    pub total_count: usize,
+}
+
 /// The entries, their history, and who made them.
 #[derive(Debug)]
 pub(super) struct Index<T: Artifact> {
@@ -72,6 +83,39 @@ impl<T: Artifact> Index<T> {
         self.entries
             .range((start, Bound::Unbounded))
             .map(|(_, entry)| entry)
+    }
+
+    /// Up to `limit` of the wanted entries, from the one after `id` on; `None` wants all. Only those of the
+    /// page are cloned, and all are looked at only to count those that are wanted.
+    pub(super) fn page(
+        &self,
+        id: Option<&T::Id>,
+        limit: usize,
+        wanted: Option<&dyn Fn(&T) -> bool>,
+    ) -> Page<T> {
+        let wants = |entry: &&Arc<Recorded<T>>| wanted.is_none_or(|wanted| wanted(&entry.entry));
+        let mut found = self.after(id).filter(wants);
+        let entries: Vec<_> = found.by_ref().take(limit).cloned().collect();
+        let rest = if wanted.is_some() {
+            found.count()
+        } else {
+            usize::from(found.next().is_some())
+        };
+        let total_count = match wanted {
+            None => self.entries.len(),
+            Some(_) => {
+                let before = id.map_or(0, |id| {
+                    let before = self.entries.range((Bound::Unbounded, Bound::Included(id)));
+                    before.filter(|(_, entry)| wants(entry)).count()
+                });
+                before + entries.len() + rest
+            }
+        };
+        Page {
+            more: rest > 0,
+            entries,
+            total_count,
+        }
     }
 
     /// Makes a committed change visible. Its revision follows the current one.

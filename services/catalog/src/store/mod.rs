@@ -3,9 +3,10 @@
 mod entry;
 mod filesystem;
 mod index;
+mod opening;
 
 pub use entry::{CatalogEntry, Recorded};
 pub use filesystem::{
     CatalogLimits, CreateError, Created, DeleteError, FilesystemCatalog, OpenError, UpdateError, WriteError,
 };
-pub use index::{Change, Watch};
+pub use index::{Change, Page, Watch};

@@ -1,6 +1,8 @@
 //! The catalog's services, whole: over gRPC, on a real store.
 
 #[cfg(test)]
+mod killed;
+#[cfg(test)]
 mod models;
 #[cfg(test)]
 mod process;

@@ -177,6 +177,7 @@ async fn pages_cover_the_list_once() {
         let request = ListModelsRequest {
             page_size,
             page_token: page_token.to_owned(),
+            filter: None,
         };
         let page = models.list_models(request).await?.into_inner();
         let ids: Vec<String> = page.models.into_iter().map(|model| model.id).collect();
@@ -213,6 +214,7 @@ async fn a_page_stays_below_what_a_client_takes() {
         let request = ListModelsRequest {
             page_size: 1000,
             page_token,
+            filter: None,
         };
         // The client takes 4 MiB at most, as every client does by default.
         let page = models.list_models(request).await.unwrap().into_inner();

@@ -10,14 +10,18 @@ use rbee_proto::catalog::v1::{CreateModelRequest, DeleteModelRequest, ListModels
 use rbee_service_kit::Target;
 use rbee_service_kit::client::ClientChannel;
 
-struct Process {
+/// A client of its models.
+pub(crate) type Models = ModelServiceClient<ClientChannel>;
+
+/// The program, running.
+pub(crate) struct Process {
     child: Child,
     address: String,
 }
 
 impl Process {
     /// Starts the program on a free port; its log says on which.
-    fn start(store: &Path) -> Self {
+    pub(crate) fn start(store: &Path) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_rbee-catalog"))
             .args(["--listen", "127.0.0.1:0", "--log", "info", "--store"])
             .arg(store)
@@ -38,7 +42,7 @@ impl Process {
         Self { child, address }
     }
 
-    async fn models(&self) -> ModelServiceClient<ClientChannel> {
+    pub(crate) async fn models(&self) -> Models {
         let target = Target {
             address: format!("http://{}", self.address),
             token: None,
@@ -46,7 +50,7 @@ impl Process {
         ModelServiceClient::new(target.connect(DEADLINE).await.unwrap())
     }
 
-    fn kill(mut self) {
+    pub(crate) fn kill(mut self) {
         // SIGKILL on Unix.
         self.child.kill().unwrap();
         self.child.wait().unwrap();

@@ -4,6 +4,7 @@
 //! request beyond that.
 
 mod cluster;
+mod filter;
 mod model;
 mod worker_binary;
 
@@ -11,6 +12,7 @@ pub(super) use cluster::{
     cluster_change, devices_from_wire, hive_facts_from_wire, hive_id_from_wire, hive_to_wire, synced,
     worker_from_wire, worker_to_wire,
 };
+pub(super) use filter::filter_from_wire;
 pub(super) use model::model_from_wire;
 pub(super) use worker_binary::worker_binary_from_wire;
 

@@ -4,7 +4,7 @@ use tempfile::TempDir;
 
 use super::*;
 
-const LIMITS: CatalogLimits = CatalogLimits {
+pub(super) const LIMITS: CatalogLimits = CatalogLimits {
     history: 8,
     watch_queue: 8,
     requests: 4,
@@ -60,7 +60,7 @@ impl Folder {
     }
 }
 
-fn downloading(id: &str) -> ModelEntry {
+pub(super) fn downloading(id: &str) -> ModelEntry {
     ModelEntry {
         id: id.parse().unwrap(),
         name: id.to_owned(),
@@ -195,7 +195,7 @@ async fn updates_respect_the_revision_that_was_seen() {
 }
 
 #[tokio::test]
-async fn a_damaged_or_newer_document_is_left_alone_and_the_rest_works() {
+async fn damaged_and_newer_documents_are_set_aside_and_the_rest_works() {
     let folder = Folder::new().await;
     {
         let catalog = folder.catalog().await;
@@ -231,22 +231,39 @@ async fn a_damaged_or_newer_document_is_left_alone_and_the_rest_works() {
         .map(|entry| entry.entry.id.to_string())
         .collect();
     assert_eq!(ids, ["local:good"]);
-    for id in ["local:damaged", "local:newer", "local:moved", "local:absurd"] {
-        let error = catalog.create(downloading(id), String::new()).await.unwrap_err();
-        assert!(
-            matches!(error, CreateError::Write(WriteError::SetAside { .. })),
-            "{error}"
-        );
-        assert!(catalog.delete(id.parse().unwrap()).await.is_err());
-    }
+    // The newer one keeps its place, for the version that wrote it.
+    let error = catalog
+        .create(downloading("local:newer"), String::new())
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(error, CreateError::Write(WriteError::SetAside { .. })),
+        "{error}"
+    );
+    assert!(catalog.delete("local:newer".parse().unwrap()).await.is_err());
     assert_eq!(
         std::fs::read_to_string(folder.document("local:newer")).unwrap(),
         newer
     );
+    // The others lie beside their places, which are free.
+    for id in ["local:damaged", "local:moved", "local:absurd"] {
+        let kept = folder.document(id).with_file_name("metadata.json.damaged");
+        let content = std::fs::read(&kept).unwrap();
+        assert!(!folder.document(id).exists());
+        assert!(catalog.create(downloading(id), String::new()).await.unwrap().new);
+        assert!(catalog.delete(id.parse().unwrap()).await.unwrap());
+        assert_eq!(std::fs::read(&kept).unwrap(), content, "nothing is lost");
+    }
+    // Once more, and what was set aside before is still there.
     catalog
-        .create(downloading("local:new"), String::new())
+        .create(downloading("local:damaged"), String::new())
         .await
         .unwrap();
+    std::fs::write(folder.document("local:damaged"), b"").unwrap();
+    let again = folder.catalog().await;
+    assert!(again.get(&"local:damaged".parse().unwrap()).is_none());
+    let beside = |name| folder.document("local:damaged").with_file_name(name).exists();
+    assert!(beside("metadata.json.damaged") && beside("metadata.json.damaged-2"));
 }
 
 #[tokio::test]
