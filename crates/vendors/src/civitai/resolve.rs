@@ -1,6 +1,6 @@
 //! From the number of a version to a file.
 
-use rbee_artifacts::detect::{SNIFF_BYTES, sniff};
+use rbee_artifacts::detect::{FileKind, SNIFF_BYTES, sniff};
 use rbee_artifacts::{ModelId, ModelSource, Vendor};
 use rbee_download::http::Prefix;
 use serde_json::Value;
@@ -138,16 +138,21 @@ async fn probe(
         Err(error) if error.is_about_access() => return Ok((Some(error), None)),
         Err(error) => return Err(error),
     };
-    match sniff(&bytes).refusal() {
-        Some(why) => Err(VendorError::NothingUsable {
+    let kind = sniff(&bytes);
+    let Some(why) = kind.refusal() else {
+        return Ok((None, total));
+    };
+    let why = format!(
+        "what the hub gives for {} is not what it says: {why}",
+        excerpt(&file.name)
+    );
+    Err(match kind {
+        FileKind::Html | FileKind::Json => hub.invalid(why),
+        _ => VendorError::NothingUsable {
             model: model.to_owned(),
-            why: format!(
-                "what the hub gives for {} is not what it says: {why}",
-                excerpt(&file.name)
-            ),
-        }),
-        None => Ok((None, total)),
-    }
+            why,
+        },
+    })
 }
 
 /// The other files, as far as their names tell them apart.

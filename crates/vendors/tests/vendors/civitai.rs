@@ -240,7 +240,7 @@ async fn dangerous_files_are_never_asked_for() {
     let huge = resolve(&source, "civitai:23").await.unwrap();
     assert_eq!(huge.files[0].size_bytes, Some(3000));
     let (reason, words) = refused(&source, "civitai:24").await;
-    assert_eq!(reason, "MODEL_FORMAT_UNSUPPORTED");
+    assert_eq!(reason, "VENDOR_ANSWER_INVALID");
     assert!(words.contains("web page"), "{words}");
 }
 
