@@ -5,6 +5,7 @@
 //! | `cargo xtask demo --headless` | a whole cluster on this machine: one question, one streaming answer |
 //! | `cargo xtask test` | everything CI checks; `.ci/run` calls exactly this |
 //! | `cargo xtask bench download` | how fast something is, beside what people would use instead |
+//! | `cargo xtask test --all` | that, and the store on an S3 server, which is built first |
 //! | `cargo xtask fixtures` | fetches the real models that the demo and the tests use |
 //! | `cargo xtask tidy` | the house rules that no other tool checks |
 //!
@@ -15,6 +16,7 @@ mod demo;
 mod fixtures;
 mod interrupt;
 mod process;
+mod s3_server;
 mod system;
 mod test;
 mod tidy;

@@ -10,13 +10,16 @@ use crate::interrupt::{self, Interrupt};
 use crate::system::{self, Need};
 use crate::tools::Tools;
 use crate::workspace::Workspace;
-use crate::{fixtures, process, tidy};
+use crate::{fixtures, process, s3_server, tidy};
 
 #[derive(clap::Args, Debug)]
 pub(crate) struct Arguments {
     /// Run only this step (may be repeated).
     #[arg(long, value_enum, value_name = "STEP")]
     only: Vec<Step>,
+    /// Run the steps as well whose preparation takes minutes (s3).
+    #[arg(long)]
+    all: bool,
     /// Go on after a step that failed; the command fails all the same.
     #[arg(long)]
     keep_going: bool,
@@ -43,8 +46,19 @@ enum Step {
     Build,
     /// The examples in the documentation.
     Doctest,
+    /// The store's contract on an S3 server that is not ours; only with --all or --only.
+    S3,
     /// All other tests.
     Nextest,
+}
+
+impl Arguments {
+    fn runs(&self, step: Step) -> bool {
+        match self.only.is_empty() {
+            true => self.all || step != Step::S3,
+            false => self.only.contains(&step),
+        }
+    }
 }
 
 impl Step {
@@ -81,7 +95,7 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<ExitCo
     };
     let mut outcomes = Vec::new();
     for step in Step::value_variants() {
-        if !arguments.only.is_empty() && !arguments.only.contains(step) {
+        if !arguments.runs(*step) {
             continue;
         }
         println!("==> {}", step.name());
@@ -178,6 +192,22 @@ impl Runner<'_> {
                         .args(["--workspace", "--doc", "--locked", "--quiet"]),
                 )
             }
+            Step::S3 => {
+                let server = s3_server::install(workspace)?;
+                let mut command = workspace.tool(self.tools.program("cargo-nextest"));
+                command
+                    .args([
+                        "nextest",
+                        "run",
+                        "--package",
+                        "rbee-store",
+                        "--features",
+                        "s3-contract",
+                    ])
+                    .args(["--test", "contract", "--locked", "--profile", "ci"])
+                    .env("RBEE_S3_SERVER", server);
+                process::run(&mut command)
+            }
             Step::Nextest => {
                 let mut command = workspace.tool(self.tools.program("cargo-nextest"));
                 command.args(["nextest", "run", "--workspace", "--locked", "--profile", "ci"]);
@@ -237,6 +267,19 @@ mod tests {
         let expected =
             "\nfmt        ok          1.2s\nnextest    FAILED    1m 05s\ntotal                1m 06s\n";
         assert_eq!(table(&outcomes, Duration::from_millis(66_250)), expected);
+    }
+
+    #[test]
+    fn what_takes_minutes_to_prepare_runs_when_asked_for() {
+        let arguments = |only: &[Step], all| Arguments {
+            only: only.to_vec(),
+            all,
+            keep_going: false,
+        };
+        assert!(!arguments(&[], false).runs(Step::S3) && arguments(&[], false).runs(Step::Nextest));
+        assert!(arguments(&[], true).runs(Step::S3) && arguments(&[], true).runs(Step::Fmt));
+        assert!(arguments(&[Step::S3], false).runs(Step::S3));
+        assert!(!arguments(&[Step::S3], true).runs(Step::Fmt));
     }
 
     #[test]
