@@ -6,6 +6,7 @@
 
 pub mod client;
 pub mod processes;
+pub mod provisioner;
 pub mod terminal;
 
 use std::fs::{self, File};
