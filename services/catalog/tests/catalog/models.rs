@@ -3,8 +3,8 @@
 use crate::running::{DEADLINE, Running, blob, model, reason};
 use rbee_proto::catalog::v1::watch_models_response::Event;
 use rbee_proto::catalog::v1::{
-    CreateModelRequest, DeleteModelRequest, GetModelRequest, ListModelsRequest, UpdateModelRequest,
-    WatchModelsRequest, WatchModelsResponse,
+    CreateModelRequest, DeleteModelRequest, GetModelRequest, ListModelsRequest, ModelFilter, ModelKind,
+    UpdateModelRequest, WatchModelsRequest, WatchModelsResponse,
 };
 use rbee_proto::types::v1::{Model, Vendor, WorkerType};
 use rbee_service_kit::RemoteFault;
@@ -196,6 +196,59 @@ async fn pages_cover_the_list_once() {
     assert_eq!(seen, expected);
     assert_eq!(reason(page(3, "deadbeef").await), "INVALID_ARGUMENT");
     assert_eq!(reason(page(3, &first_token[2..]).await), "INVALID_ARGUMENT");
+}
+
+#[tokio::test]
+async fn a_filter_holds_over_all_pages_and_its_tokens_are_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let running = Running::start(folder.path(), |_| {}).await;
+    let blob = blob(folder.path(), b"weights").await;
+    for number in 0..9 {
+        let mut model = model(&format!("local:m{number}"), &blob);
+        if number % 2 == 1 {
+            model.quantization = Some("F16".into());
+        }
+        create(&running, model).await;
+    }
+    let list = async |text: &str, page_token: &str| {
+        let filter = ModelFilter {
+            text: text.to_owned(),
+            kinds: vec![ModelKind::Llm.into()],
+            ..ModelFilter::default()
+        };
+        let request = ListModelsRequest {
+            page_size: 3,
+            page_token: page_token.to_owned(),
+            filter: Some(filter),
+        };
+        let page = running.models().list_models(request).await?.into_inner();
+        let ids: Vec<String> = page.models.into_iter().map(|model| model.id).collect();
+        Ok((ids, page.next_page_token, page.total_count))
+    };
+    let (first, token, total) = list("Q4_k_m", "").await.unwrap();
+    assert_eq!(
+        (first, total),
+        (vec!["local:m0".into(), "local:m2".into(), "local:m4".into()], 5)
+    );
+    let (second, end, total) = list("q4_k_m", &token).await.unwrap();
+    assert_eq!(
+        (second, end.as_str(), total),
+        (vec!["local:m6".into(), "local:m8".into()], "", 5)
+    );
+    assert_eq!(reason(list("f16", &token).await), "INVALID_ARGUMENT");
+    let (none, end, total) = list("llama", "").await.unwrap();
+    assert_eq!((none.len(), end.as_str(), total), (0, "", 0));
+
+    let filter = ModelFilter {
+        states: vec![1, 77],
+        ..ModelFilter::default()
+    };
+    let request = ListModelsRequest {
+        filter: Some(filter),
+        ..ListModelsRequest::default()
+    };
+    let fault = RemoteFault::from(&running.models().list_models(request).await.unwrap_err());
+    assert_eq!(fault.violations[0].0, "filter.states[1]");
 }
 
 #[tokio::test]
