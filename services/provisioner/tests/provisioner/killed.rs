@@ -13,7 +13,7 @@ use rbee_proto::provisioner::v1::{JobState, ListJobsRequest, ProvisionModelReque
 use rbee_proto::types::v1::ModelState;
 use rbee_service_kit::client::ClientChannel;
 use rbee_service_kit::{Auth, Lifecycle, Listener, ServerBuilder, Target};
-use rbee_testkit::hub::Host;
+use rbee_testkit::hub::{FileBody, Host};
 
 use crate::pull::until_under_way;
 use crate::running::DEADLINE;
@@ -73,6 +73,15 @@ impl Program {
         ProvisionerServiceClient::new(target.connect(DEADLINE).await.unwrap())
     }
 
+    /// The most memory it had resident so far, in bytes.
+    #[cfg(target_os = "linux")]
+    fn peak_bytes(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
+        let kibibytes = line.split_ascii_whitespace().nth(1).unwrap();
+        kibibytes.parse::<u64>().unwrap() * 1024
+    }
+
     fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
@@ -86,12 +95,31 @@ impl Drop for Program {
     }
 }
 
+/// Size of the file: what `RBEE_TEST_DOWNLOAD_BYTES` says, or little enough for every day.
+fn size_bytes() -> usize {
+    match std::env::var("RBEE_TEST_DOWNLOAD_BYTES") {
+        Ok(text) => text
+            .parse()
+            .expect("RBEE_TEST_DOWNLOAD_BYTES is a number of bytes"),
+        Err(_) => LARGE_BYTES,
+    }
+}
+
+/// A program that resolves, downloads and hashes needs no more than this, however large the file.
+#[cfg(target_os = "linux")]
+const MOST_RESIDENT_BYTES: u64 = 64 << 20;
+
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_at_half_it_resumes_by_itself_and_ends_right() {
     let folder = tempfile::tempdir().unwrap();
-    let body = gguf(LARGE_BYTES, 1);
+    let size_bytes = size_bytes();
+    let body = gguf(size_bytes, 1);
+    let sha256 = body.sha256();
     let hub = hugging_face([repo("org/tiny", "tiny-Q8_0.gguf", body.clone())]).await;
-    drip(&hub);
+    // A large one takes long enough by itself.
+    if size_bytes <= LARGE_BYTES {
+        drip(&hub);
+    }
     let lifecycle = Lifecycle::new();
     let config = rbee_catalog::CatalogConfig {
         store: Some(folder.path().join("store").display().to_string()),
@@ -117,9 +145,9 @@ async fn killed_at_half_it_resumes_by_itself_and_ends_right() {
         .await
         .unwrap()
         .into_inner();
-    let id = until_under_way(&mut stream).await;
+    let id = until_under_way(&mut stream, size_bytes as u64 / 2).await;
     // The state that it resumes from is written a little behind.
-    tokio::time::sleep(Duration::from_millis(200)).await;
+    tokio::time::sleep(Duration::from_millis(100)).await;
     program.kill();
     hub.hosts().faults().clear();
     hub.hosts().expire_signed_urls();
@@ -145,6 +173,12 @@ async fn killed_at_half_it_resumes_by_itself_and_ends_right() {
     })
     .await
     .unwrap();
+    #[cfg(target_os = "linux")]
+    {
+        let peak_bytes = program.peak_bytes();
+        println!("{size_bytes} bytes, {peak_bytes} bytes resident at most");
+        assert!(peak_bytes < MOST_RESIDENT_BYTES, "{peak_bytes} bytes resident");
+    }
     assert_eq!(
         (job.id.as_str(), job.state()),
         (id.as_str(), JobState::Succeeded),
@@ -160,7 +194,7 @@ async fn killed_at_half_it_resumes_by_itself_and_ends_right() {
         .unwrap();
     assert_eq!(
         (model.state(), model.files[0].sha256.as_str()),
-        (ModelState::Available, body.sha256().as_str())
+        (ModelState::Available, sha256.as_str())
     );
     let after = hub.hosts().body_bytes(Host::Cdn) - before;
     assert!(
@@ -170,7 +204,10 @@ async fn killed_at_half_it_resumes_by_itself_and_ends_right() {
     let blob = folder
         .path()
         .join("store/blobs/sha256")
-        .join(&body.sha256()[..2])
-        .join(body.sha256());
-    assert_eq!(std::fs::read(blob).unwrap(), body.to_vec());
+        .join(&sha256[..2])
+        .join(&sha256);
+    let FileBody::Bytes(bytes) = body else {
+        panic!("the body is made of bytes")
+    };
+    assert!(std::fs::read(blob).unwrap() == bytes, "the blob is the file");
 }

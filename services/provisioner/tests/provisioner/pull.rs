@@ -23,12 +23,18 @@ async fn next(stream: &mut Streaming<ProvisionModelResponse>) -> Job {
     step.unwrap().unwrap().job.unwrap()
 }
 
-/// Waits until some of the file has come; answers with the job's id.
-pub(crate) async fn until_under_way(stream: &mut Streaming<ProvisionModelResponse>) -> String {
+/// An eighth of a large file.
+pub(crate) const AN_EIGHTH: u64 = LARGE_BYTES as u64 / 8;
+
+/// Waits until so much of the file has come; answers with the job's id.
+pub(crate) async fn until_under_way(
+    stream: &mut Streaming<ProvisionModelResponse>,
+    done_bytes: u64,
+) -> String {
     loop {
         let job = next(stream).await;
         assert!(job.ended_at.is_none(), "{job:?}");
-        if job.phase() == JobPhase::Downloading && job.done_bytes > LARGE_BYTES as u64 / 8 {
+        if job.phase() == JobPhase::Downloading && job.done_bytes > done_bytes {
             return job.id;
         }
     }
@@ -175,7 +181,7 @@ async fn a_cancelled_download_goes_on_later_unless_it_is_discarded() {
     drip(&hub);
     let running = on(&hub).await;
     let mut stream = running.provision(ID).await.unwrap();
-    let id = until_under_way(&mut stream).await;
+    let id = until_under_way(&mut stream, AN_EIGHTH).await;
     let shown = running.model(ID).await.unwrap();
     assert_eq!((shown.state(), shown.files.len()), (ModelState::Downloading, 0));
     assert_eq!(cancel(&running, &id, false).await.state(), JobState::Cancelled);
@@ -201,7 +207,7 @@ async fn a_cancelled_download_goes_on_later_unless_it_is_discarded() {
         drip(&hub);
         let running = on(&hub).await;
         let mut stream = running.provision(ID).await.unwrap();
-        let id = until_under_way(&mut stream).await;
+        let id = until_under_way(&mut stream, AN_EIGHTH).await;
         if discard_later {
             cancel(&running, &id, false).await;
             assert!(!running.parts().is_empty());
@@ -416,7 +422,7 @@ async fn a_disk_that_fills_up_on_the_way_ends_the_download_and_no_more() {
         return;
     };
     let mut stream = running.provision(ID).await.unwrap();
-    until_under_way(&mut stream).await;
+    until_under_way(&mut stream, AN_EIGHTH).await;
     // Somebody else takes what is left.
     let filler = disk.0.join("filler");
     let filled = std::fs::write(&filler, vec![0; 2 * LARGE_BYTES]);

@@ -4,7 +4,7 @@ use rbee_proto::provisioner::v1::{GetJobRequest, Job, JobState, ListJobsRequest}
 use rbee_proto::types::v1::ModelState;
 use rbee_testkit::hub::Host;
 
-use crate::pull::until_under_way;
+use crate::pull::{AN_EIGHTH, until_under_way};
 use crate::running::{DEADLINE, Running, brought, fixture};
 use crate::scripted::{LARGE_BYTES, drip, gguf, hugging_face, on, repo, use_hub};
 
@@ -28,7 +28,7 @@ async fn a_download_goes_on_by_itself_after_a_restart() {
     drip(&hub);
     let running = on(&hub).await;
     let mut stream = running.provision(ID).await.unwrap();
-    let id = until_under_way(&mut stream).await;
+    let id = until_under_way(&mut stream, AN_EIGHTH).await;
     drop(stream);
     let folder = running.stop().await;
 
@@ -84,7 +84,7 @@ async fn a_cancelled_job_stays_cancelled_after_a_restart() {
     drip(&hub);
     let running = on(&hub).await;
     let mut stream = running.provision(ID).await.unwrap();
-    let id = until_under_way(&mut stream).await;
+    let id = until_under_way(&mut stream, AN_EIGHTH).await;
     let request = rbee_proto::provisioner::v1::CancelJobRequest {
         id: id.clone(),
         discard: false,
