@@ -105,7 +105,7 @@ impl Failure {
         }
         for (field, description) in fault.violations {
             let words = format!("{field}: {description}");
-            if !failure.why.contains(&words) {
+            if !failure.why.contains(&words) && !failure.why.contains(&description) {
                 failure.why.push(words);
             }
         }
