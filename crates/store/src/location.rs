@@ -75,7 +75,7 @@ fn bucket(url: &Url) -> Result<Location, StoreError> {
     let prefix = url.path().trim_matches('/');
     let is_plain = |part: &str| {
         let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
-        !part.is_empty() && part.bytes().all(allowed) && part.trim_matches('.') != ""
+        !part.is_empty() && part.bytes().all(allowed) && !part.trim_matches('.').is_empty()
     };
     if !prefix.is_empty() && !prefix.split('/').all(is_plain) {
         return Err(wrong(

@@ -513,3 +513,131 @@ async fn a_store_is_found_again_under_its_url() {
     let error = Store::open("gopher://x/y").await.unwrap_err();
     assert!(error.to_string().contains("gopher"), "{error}");
 }
+
+#[cfg(unix)]
+mod in_place {
+    use rbee_store::{BlobCheck, BlobState, InPlaceChange};
+
+    use super::*;
+
+    fn go_on(_: u64) -> ControlFlow<()> {
+        ControlFlow::Continue(())
+    }
+
+    #[tokio::test]
+    async fn a_users_file_is_used_where_it_is_and_never_removed() {
+        let fixture = Fixture::new().await;
+        let path = fixture.source(b"weights");
+        let link = fixture.folder.path().join("link");
+        std::os::unix::fs::symlink(&path, &link).unwrap();
+        let blob = fixture.put(&link, Ingest::InPlace).await.unwrap();
+        assert!(!blob.existed);
+        // The link that was named may go.
+        fs::remove_file(&link).unwrap();
+        assert_eq!(fixture.read(&blob.sha256).await.unwrap(), b"weights");
+        let state = fixture.store.blob_state(&blob.sha256).await.unwrap();
+        let real = fs::canonicalize(&path).unwrap();
+        assert_eq!(
+            state,
+            BlobState::InPlace {
+                size_bytes: 7,
+                path: real
+            }
+        );
+        let listed = fixture.store.list_blobs().await.unwrap();
+        assert!(listed.len() == 1 && listed[0].in_place && listed[0].size_bytes == 7);
+        assert!(!fs::metadata(&path).unwrap().permissions().readonly());
+        assert!(fixture.put(&path, Ingest::InPlace).await.unwrap().existed);
+
+        assert!(fixture.store.delete_blob(&blob.sha256).await.unwrap());
+        assert_eq!(fs::read(&path).unwrap(), b"weights");
+        assert!(fixture.files().is_empty(), "no note is left");
+    }
+
+    #[tokio::test]
+    async fn a_file_that_was_changed_or_removed_is_noticed() {
+        let fixture = Fixture::new().await;
+        let path = fixture.source(b"weights");
+        let sha256 = fixture.put(&path, Ingest::InPlace).await.unwrap().sha256;
+        let real = fs::canonicalize(&path).unwrap();
+        let changed = |change| BlobState::Changed {
+            path: real.clone(),
+            change,
+        };
+
+        // Touched: noticed, and forgiven once its bytes are known to be the same.
+        let file = fs::File::options().write(true).open(&path).unwrap();
+        file.set_modified(std::time::SystemTime::UNIX_EPOCH).unwrap();
+        let state = fixture.store.blob_state(&sha256).await.unwrap();
+        assert_eq!(state, changed(InPlaceChange::Modified));
+        assert_eq!(fixture.store.blob_size_bytes(&sha256).await.unwrap(), None);
+        let check = fixture.store.verify_blob(&sha256, go_on).await.unwrap();
+        assert_eq!(check, BlobCheck::Good { size_bytes: 7 });
+        assert_eq!(fixture.store.blob_size_bytes(&sha256).await.unwrap(), Some(7));
+
+        // Changed, in size or not.
+        for content in [b"wEights".as_slice(), b"other weights"] {
+            fs::write(&path, content).unwrap();
+            assert_eq!(
+                fixture.store.verify_blob(&sha256, go_on).await.unwrap(),
+                BlobCheck::Changed {
+                    path: real.clone(),
+                    change: InPlaceChange::Modified
+                }
+            );
+            let refused = fixture.store.read_blob(&sha256).await.err().unwrap();
+            assert!(refused.to_string().contains("bring it in again"), "{refused}");
+        }
+        fs::remove_file(&path).unwrap();
+        assert_eq!(
+            fixture.store.blob_state(&sha256).await.unwrap(),
+            changed(InPlaceChange::Gone)
+        );
+        let check = fixture.store.verify_blob(&sha256, go_on).await.unwrap();
+        assert_eq!(
+            check,
+            BlobCheck::Changed {
+                path: real.clone(),
+                change: InPlaceChange::Gone
+            }
+        );
+
+        // Brought in again, it is as good as ever.
+        fs::write(&path, b"weights").unwrap();
+        assert!(!fixture.put(&path, Ingest::InPlace).await.unwrap().existed);
+        assert_eq!(fixture.read(&sha256).await.unwrap(), b"weights");
+    }
+
+    #[tokio::test]
+    async fn a_blob_of_the_stores_own_takes_the_place_of_a_users_file() {
+        let fixture = Fixture::new().await;
+        let path = fixture.source(b"weights");
+        let sha256 = fixture.put(&path, Ingest::InPlace).await.unwrap().sha256;
+        // Moving the very file that the blob is would lose it.
+        assert!(!fixture.put(&path, Ingest::Move).await.unwrap().existed);
+        assert!(!path.exists());
+        let state = fixture.store.blob_state(&sha256).await.unwrap();
+        assert_eq!(state, BlobState::Stored { size_bytes: 7 });
+        assert_eq!(fixture.read(&sha256).await.unwrap(), b"weights");
+        assert_eq!(fixture.files().len(), 1, "the note is gone");
+    }
+
+    #[tokio::test]
+    async fn a_blob_cannot_be_moved_or_linked_into_its_own_place() {
+        let fixture = Fixture::new().await;
+        let path = fixture.source(b"weights");
+        let sha256 = fixture.put(&path, Ingest::Copy).await.unwrap().sha256;
+        let blob = fixture.store.local_path(&sha256).unwrap();
+        for ingest in [Ingest::InPlace, Ingest::Move] {
+            let error = fixture.put(&blob, ingest).await.unwrap_err();
+            assert!(matches!(error, PutFileError::IsBlob { .. }), "{error:?}");
+        }
+        let error = fixture
+            .store
+            .put_verified(&blob, sha256, 7, go_on)
+            .await
+            .unwrap_err();
+        assert!(matches!(error, PutFileError::IsBlob { .. }), "{error:?}");
+        assert_eq!(fixture.read(&sha256).await.unwrap(), b"weights");
+    }
+}

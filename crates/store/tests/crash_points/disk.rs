@@ -112,7 +112,7 @@ impl State {
             Step::CreateFolder(path) => self.unsynced.push(Unsynced::NewFolder(path.into())),
             Step::CreateFile(path) => self.unsynced.push(Unsynced::New(path.into())),
             Step::HardLink(_, link) | Step::SymbolicLink(_, link) => {
-                self.unsynced.push(Unsynced::New(link.into()))
+                self.unsynced.push(Unsynced::New(link.into()));
             }
             Step::Append(path, _) => self.unsynced.push(Unsynced::Content(path.into())),
             Step::SyncFile(path) => self
@@ -138,10 +138,11 @@ impl State {
                     self.unsynced.push(Unsynced::Removed(path.into(), old));
                 }
             }
-            Step::RemoveFolder(path) => {
-                if fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none()) {
-                    self.unsynced.push(Unsynced::RemovedFolder(path.into()));
-                }
+            // One that is not empty will stay.
+            Step::RemoveFolder(path)
+                if fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none()) =>
+            {
+                self.unsynced.push(Unsynced::RemovedFolder(path.into()));
             }
             Step::SyncFolder(folder) => self.unsynced.retain(|change| !change.is_kept_by(folder)),
             // Of staging, where nothing has to last.
