@@ -67,7 +67,7 @@ async fn write(mut models: Models, writer: u64, first: u64, blob: StoredBlob, le
         let id = format!("local:m-{writer}-{}", number % MODELS);
         let is_there = ledger.lock().unwrap()[&id].acknowledged.is_some();
         // Each model is created, updated a few times, and deleted.
-        let next = (!is_there || number / MODELS % 4 != 0).then_some(number);
+        let next = (!is_there || !(number / MODELS).is_multiple_of(4)).then_some(number);
         ledger.lock().unwrap().entry(id.clone()).or_default().in_flight = Some(next);
         let model = next.map(|number| numbered(&id, number, &blob));
         let answer = match (is_there, model) {

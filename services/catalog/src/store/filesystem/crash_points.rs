@@ -1,6 +1,8 @@
 //! The world stops before each step that the catalog's store makes on its disk, one after the other: every
 //! acknowledged change is there afterwards, nothing half-written is visible, and the catalog works.
 
+#![allow(clippy::unwrap_used, reason = "a test says no by panicking")]
+
 use std::collections::BTreeMap;
 
 use rbee_store::StoreOptions;
