@@ -173,7 +173,7 @@ fn why_a_pull_failed_comes_with_what_to_do() {
 
 #[test]
 fn a_resolution_says_what_a_pull_would_do() {
-    let mut script = Script::default();
+    let mut script = silent([]);
     script.resolution = Resolution {
         model_id: "org/repo:m-Q4_K_M.gguf".into(),
         vendor: Vendor::Huggingface as i32,
@@ -239,7 +239,7 @@ fn page(ids: &[&str], next: &str) -> SearchModelsResponse {
 
 #[test]
 fn a_search_goes_from_page_to_page_up_to_its_limit() {
-    let mut script = Script::default();
+    let mut script = silent([]);
     // A page may be empty although more follow.
     script.pages = [
         page(&["a/repo"], "p|1"),
@@ -288,7 +288,7 @@ fn a_search_goes_from_page_to_page_up_to_its_limit() {
 
 #[test]
 fn a_hub_without_end_is_left_after_some_pages() {
-    let mut script = Script::default();
+    let mut script = silent([]);
     script.pages = (0..100).map(|_| page(&[], "again")).collect();
     let server = Scripted::start(script);
     let said = server.rbee(&["model", "search"]).ok();
@@ -334,7 +334,7 @@ fn damage_that_is_found_fails_verify() {
 
 #[test]
 fn gc_says_what_it_freed() {
-    let mut script = Script::default();
+    let mut script = silent([]);
     script.collected = CollectGarbageResponse {
         blob_count: 1,
         blob_bytes: 1 << 20,
@@ -374,7 +374,7 @@ fn a_build_shows_what_it_prints_unless_it_is_to_be_quiet() {
         })),
         ..job(JobState::Succeeded)
     };
-    let mut script = Script::default();
+    let mut script = silent([]);
     script.steps = vec![
         (building, vec!["   Compiling rbee\x1b[2J v0.1.0".into()]),
         (installed, Vec::new()),
@@ -416,7 +416,7 @@ fn a_build_shows_what_it_prints_unless_it_is_to_be_quiet() {
 
 #[test]
 fn packages_are_listed() {
-    let mut script = Script::default();
+    let mut script = silent([]);
     script.packages = vec![WorkerPackage {
         name: "llm-worker-rbee-cpu-git".into(),
         worker_type: WorkerType::CpuLlm as i32,
@@ -456,7 +456,7 @@ fn accepted() -> SetCredentialResponse {
 
 #[test]
 fn a_token_is_read_from_a_file_or_standard_input() {
-    let mut script = Script::default();
+    let mut script = silent([]);
     script.login = accepted();
     let server = Scripted::start(script);
     let folder = tempfile::tempdir().unwrap();
@@ -499,7 +499,7 @@ fn a_token_is_read_from_a_file_or_standard_input() {
 
 #[test]
 fn a_token_that_is_typed_is_not_shown() {
-    let mut script = Script::default();
+    let mut script = silent([]);
     script.login = accepted();
     let server = Scripted::start(script);
     let mut terminal = Terminal::run(&server.command(&["login", "hf"]));
@@ -539,7 +539,7 @@ fn without_a_terminal_a_login_says_how_to_give_the_token() {
 
 #[test]
 fn a_token_that_the_hub_refuses_is_not_kept() {
-    let mut script = Script::default();
+    let mut script = silent([]);
     script.refusal = refusal(
         Code::PermissionDenied,
         "VENDOR_TOKEN_REJECTED",
@@ -564,7 +564,7 @@ fn a_token_that_the_hub_refuses_is_not_kept() {
 
 #[test]
 fn tokens_are_forgotten_and_listed() {
-    let mut script = Script::default();
+    let mut script = silent([]);
     script.credentials = accepted().credential.into_iter().collect();
     let server = Scripted::start(script);
     let said = server.rbee(&["login", "hf", "--forget"]).ok();
