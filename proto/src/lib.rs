@@ -53,6 +53,9 @@ mod tests {
             vendor: 1,
             token: "hf_secret".into(),
         };
-        assert_eq!(format!("{request:?}"), "SetCredentialRequest { vendor: Huggingface, .. }");
+        assert_eq!(
+            format!("{request:?}"),
+            "SetCredentialRequest { vendor: Huggingface, .. }"
+        );
     }
 }
