@@ -1,5 +1,6 @@
 //! `cargo xtask bench`: measurements that a closing note cites, each with its own command.
 
+mod catalog;
 mod download;
 
 use std::process::ExitCode;
@@ -16,6 +17,8 @@ pub(crate) struct Arguments {
 
 #[derive(clap::Subcommand, Debug)]
 enum Subject {
+    /// Start-up time and latencies of a catalog of 10,000 models.
+    Catalog(catalog::Arguments),
     /// Downloads a large file from a hub on loopback, in turns with `curl | sha256sum`; then with a `kill -9` at half.
     Download(download::Arguments),
 }
@@ -23,6 +26,7 @@ enum Subject {
 /// Measures, prints, and fails only if something ended wrong: what is fast enough is for people to say.
 pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<ExitCode> {
     match &arguments.subject {
+        Subject::Catalog(arguments) => catalog::run(workspace, arguments),
         Subject::Download(arguments) => download::run(workspace, arguments),
     }
 }

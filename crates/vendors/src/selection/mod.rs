@@ -1,9 +1,9 @@
 //! Which files of a repository make up a model: plain functions over a listing.
 //!
 //! What a repository holds is told by the names of its files, in this order:
-//! 1. GGUF files: one model a file or split set ([`gguf`]); the best for the machine is taken.
-//! 2. `model_index.json`: a diffusers pipeline, taken part by part ([`diffusers`]).
-//! 3. `config.json` with safetensors: a language model, or one part of a pipeline ([`weights`]).
+//! 1. GGUF files: one model a file or split set (`gguf`); the best for the machine is taken.
+//! 2. `model_index.json`: a diffusers pipeline, taken part by part (`diffusers`).
+//! 3. `config.json` with safetensors: a language model, or one part of a pipeline (`weights`).
 //! 4. A LoRA as its trainer leaves it, or single safetensors files.
 //!
 //! Pickles are never taken. A file that an id names goes before all of this.
