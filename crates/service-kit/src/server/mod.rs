@@ -177,7 +177,6 @@ impl ServerBuilder {
 
         let gate = gate::GateLayer::new(self.auth, self.intercept);
         let server = tonic::transport::Server::builder()
-            .tcp_nodelay(true)
             .http2_keepalive_interval(Some(Duration::from_secs(20)))
             .http2_keepalive_timeout(Some(Duration::from_secs(10)))
             .initial_stream_window_size(1 << 20)
@@ -193,7 +192,9 @@ impl ServerBuilder {
         let serving = async {
             match listener {
                 Listener::Tcp(listener) => {
-                    let incoming = tokio_stream::wrappers::TcpListenerStream::new(listener);
+                    // The builder's own setting does not reach connections that come by a listener; without
+                    // it an answer's trailers wait some 40 ms for the peer's delayed acknowledgement.
+                    let incoming = tonic::transport::server::TcpIncoming::from(listener).with_nodelay(Some(true));
                     server.serve_with_incoming_shutdown(incoming, stopping).await
                 }
                 #[cfg(unix)]
