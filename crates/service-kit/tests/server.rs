@@ -84,6 +84,16 @@ async fn health_answers_not_serving_until_ready() {
     assert_eq!(health(&running.target).await, ServingStatus::Serving);
 }
 
+/// A small model is loaded before the server's task has begun.
+#[tokio::test]
+async fn ready_before_it_serves_is_ready() {
+    let mut readiness: Option<Readiness> = None;
+    let running = start(Auth::Open, |server| readiness = Some(server.readiness())).await;
+    // On this runtime's one thread the server has not run yet.
+    readiness.unwrap().set_ready().await;
+    assert_eq!(health(&running.target).await, ServingStatus::Serving);
+}
+
 #[tokio::test]
 async fn shutdown_ends_streams_at_once() {
     let running = start(Auth::Open, |_| {}).await;

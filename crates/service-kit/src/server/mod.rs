@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rbee_proto::events::v1::event_service_server::EventServiceServer;
+use tokio::sync::Mutex;
 use tonic::body::Body;
 use tonic::server::NamedService;
 use tonic::service::RoutesBuilder;
@@ -49,6 +50,8 @@ pub struct ServerBuilder {
     forwarded: Vec<&'static str>,
     health: HealthReporter,
     starts_ready: bool,
+    /// Whether anybody has said if it is ready.
+    readiness_said: Arc<Mutex<bool>>,
 }
 
 impl std::fmt::Debug for ServerBuilder {
@@ -65,6 +68,7 @@ impl std::fmt::Debug for ServerBuilder {
 pub struct Readiness {
     health: HealthReporter,
     names: Arc<[&'static str]>,
+    said: Arc<Mutex<bool>>,
 }
 
 impl std::fmt::Debug for Readiness {
@@ -87,7 +91,23 @@ impl Readiness {
         self.report(ServingStatus::NotServing).await;
     }
 
+    /// NOT_SERVING, unless somebody has said how it is before the server began to serve: a small model
+    /// can be loaded by then.
+    async fn begin_not_ready(&self) {
+        let mut said = self.said.lock().await;
+        if !*said {
+            *said = true;
+            self.write(ServingStatus::NotServing).await;
+        }
+    }
+
     async fn report(&self, status: ServingStatus) {
+        let mut said = self.said.lock().await;
+        *said = true;
+        self.write(status).await;
+    }
+
+    async fn write(&self, status: ServingStatus) {
         for name in std::iter::once(&"").chain(self.names.iter()) {
             self.health.set_service_status(*name, status).await;
         }
@@ -107,6 +127,7 @@ impl ServerBuilder {
             forwarded: Vec::new(),
             health: HealthReporter::new(),
             starts_ready: true,
+            readiness_said: Arc::default(),
         }
     }
 
@@ -149,6 +170,7 @@ impl ServerBuilder {
         Readiness {
             health: self.health.clone(),
             names: self.names.clone().into(),
+            said: self.readiness_said.clone(),
         }
     }
 
@@ -167,7 +189,7 @@ impl ServerBuilder {
         if self.starts_ready {
             readiness.set_ready().await;
         } else {
-            readiness.set_not_ready().await;
+            readiness.begin_not_ready().await;
         }
         let events = EventNarration::new(Narrator::of_this_process(), lifecycle.token());
         self.routes.add_service(EventServiceServer::new(events));
@@ -194,7 +216,8 @@ impl ServerBuilder {
                 Listener::Tcp(listener) => {
                     // The builder's own setting does not reach connections that come by a listener; without
                     // it an answer's trailers wait some 40 ms for the peer's delayed acknowledgement.
-                    let incoming = tonic::transport::server::TcpIncoming::from(listener).with_nodelay(Some(true));
+                    let incoming =
+                        tonic::transport::server::TcpIncoming::from(listener).with_nodelay(Some(true));
                     server.serve_with_incoming_shutdown(incoming, stopping).await
                 }
                 #[cfg(unix)]

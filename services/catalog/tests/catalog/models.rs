@@ -422,7 +422,12 @@ async fn thousands_are_there_after_a_restart() {
     };
     let mut pages = 0;
     loop {
-        let page = running.models().list_models(request.clone()).await.unwrap().into_inner();
+        let page = running
+            .models()
+            .list_models(request.clone())
+            .await
+            .unwrap()
+            .into_inner();
         assert_eq!(page.total_count, COUNT as u64);
         ids.extend(page.models.into_iter().map(|model| model.id));
         pages += 1;
