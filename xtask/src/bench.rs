@@ -3,9 +3,12 @@
 mod catalog;
 mod download;
 
+use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
+use fs_err as fs;
+use tempfile::TempDir;
 
 use crate::workspace::Workspace;
 
@@ -29,4 +32,11 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<ExitCo
         Subject::Catalog(arguments) => catalog::run(workspace, arguments),
         Subject::Download(arguments) => download::run(workspace, arguments),
     }
+}
+
+/// A folder for the time of a measurement: in `parent`, or in rbee's folder in the user's cache.
+fn work_folder(workspace: &Workspace, parent: Option<&Path>) -> Result<TempDir> {
+    let parent = parent.map_or_else(|| workspace.cache.join("bench"), Path::to_path_buf);
+    fs::create_dir_all(&parent)?;
+    tempfile::tempdir_in(&parent).with_context(|| format!("cannot write in {}", parent.display()))
 }

@@ -1,7 +1,6 @@
 //! Reading models anew: whether each file still has the content that it is named by.
 
 use std::collections::HashMap;
-use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -139,21 +138,7 @@ impl Verifier<'_> {
             self.advance(file.size_bytes);
             return Ok(outcome);
         }
-        let (meter, reporter, cancel) = (
-            Arc::clone(&self.meter),
-            self.context.reporter.clone(),
-            self.context.cancel.clone(),
-        );
-        let before_bytes = self.before_bytes;
-        let progress = move |done_bytes| {
-            if cancel.is_cancelled() {
-                return ControlFlow::Break(());
-            }
-            if let Some(progress) = meter.lock().advance(before_bytes + done_bytes, Instant::now()) {
-                reporter.advance(progress);
-            }
-            ControlFlow::Continue(())
-        };
+        let progress = self.context.metered(&self.meter, self.before_bytes);
         let checked = self.importer.store.verify_blob(&file.sha256, progress).await;
         let outcome = match checked {
             Ok(BlobCheck::Good { size_bytes }) if size_bytes == file.size_bytes => None,

@@ -4,7 +4,6 @@ use std::path::PathBuf;
 use std::process::{Command, ExitCode, Stdio};
 
 use anyhow::{Context, Result, ensure};
-use fs_err as fs;
 use serde_json::Value;
 
 use crate::process;
@@ -38,13 +37,7 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<ExitCo
     ];
     process::run(workspace.cargo("build").args(build))?;
     let release = workspace.target.join("release");
-    let parent = arguments
-        .folder
-        .clone()
-        .unwrap_or_else(|| workspace.cache.join("bench"));
-    fs::create_dir_all(&parent)?;
-    let folder =
-        tempfile::tempdir_in(&parent).with_context(|| format!("cannot write in {}", parent.display()))?;
+    let folder = super::work_folder(workspace, arguments.folder.as_deref())?;
     let output = Command::new(release.join("examples/scale"))
         .arg("--program")
         .arg(release.join("rbee-catalog"))

@@ -92,13 +92,7 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<ExitCo
     process::run(workspace.cargo("build").args(build))?;
     let examples = workspace.target.join("release/examples");
     let interrupt = Interrupt::listen(interrupt::ALL)?;
-    let parent = arguments
-        .folder
-        .clone()
-        .unwrap_or_else(|| workspace.cache.join("bench"));
-    fs::create_dir_all(&parent)?;
-    let folder =
-        tempfile::tempdir_in(&parent).with_context(|| format!("cannot write in {}", parent.display()))?;
+    let folder = super::work_folder(workspace, arguments.folder.as_deref())?;
     let size_bytes = arguments.size << 20;
     let (mut hub, served) = serve(&examples.join("serve_pattern"), size_bytes)?;
     let bench = Bench {

@@ -1,7 +1,6 @@
 //! Importing a model: inspect, store, register; the blobs first, the entry last.
 
 use std::collections::BTreeMap;
-use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
@@ -158,23 +157,14 @@ impl ModelImport {
             if inspected.files.len() > 1 {
                 context.reporter.file(chosen.name.as_str());
             }
-            let (reporter, cancel, meter) = (
-                context.reporter.clone(),
-                context.cancel.clone(),
-                Arc::clone(&meter),
-            );
-            let progress = move |done_bytes| {
-                if cancel.is_cancelled() {
-                    return ControlFlow::Break(());
-                }
-                if let Some(progress) = meter.lock().advance(before_bytes + done_bytes, Instant::now()) {
-                    reporter.advance(progress);
-                }
-                ControlFlow::Continue(())
-            };
             let put = importer
                 .store
-                .put_file(&chosen.path, self.ingest(), expected, progress)
+                .put_file(
+                    &chosen.path,
+                    self.ingest(),
+                    expected,
+                    context.metered(&meter, before_bytes),
+                )
                 .await;
             let blob = match put {
                 Err(PutFileError::DigestMismatch { .. }) => return Err(self.exists()),

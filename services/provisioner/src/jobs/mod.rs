@@ -11,8 +11,10 @@ mod output;
 mod reporter;
 
 use std::io;
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Instant;
 
 use jiff::Timestamp;
 use parking_lot::Mutex;
@@ -31,6 +33,7 @@ pub(crate) use reporter::Reporter;
 use crate::domain::board::{Admission, Board, BoardLimits, Refusal};
 use crate::domain::imported::{ImportJob, Imported};
 use crate::domain::job::{Job, JobEvent, JobFailure, JobState};
+use crate::domain::progress::ProgressMeter;
 use crate::domain::request::JobRequest;
 use crate::error::JobError;
 use crate::grpc::{io_reason, job_failure};
@@ -57,6 +60,27 @@ pub(crate) struct JobContext {
     pub(crate) cancel: CancellationToken,
     /// What is written down of it.
     pub(crate) handle: JobHandle,
+}
+
+impl JobContext {
+    /// What the store calls with the bytes of one of several files: tells how far the job is with those before
+    /// it, and breaks off once the job is to end.
+    pub(crate) fn metered(
+        &self,
+        meter: &Arc<Mutex<ProgressMeter>>,
+        before_bytes: u64,
+    ) -> impl FnMut(u64) -> ControlFlow<()> + Send + 'static + use<> {
+        let (meter, reporter, cancel) = (Arc::clone(meter), self.reporter.clone(), self.cancel.clone());
+        move |done_bytes| {
+            if cancel.is_cancelled() {
+                return ControlFlow::Break(());
+            }
+            if let Some(progress) = meter.lock().advance(before_bytes + done_bytes, Instant::now()) {
+                reporter.advance(progress);
+            }
+            ControlFlow::Continue(())
+        }
+    }
 }
 
 impl Jobs {
