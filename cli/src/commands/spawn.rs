@@ -33,6 +33,7 @@ pub(super) async fn run(arguments: &SpawnArgs, cluster: &Cluster, session: &Sess
         request_id: uuid::Uuid::now_v7().to_string(),
         settings: wants.settings().map(Settings::Llm),
         force: arguments.force,
+        ..SpawnWorkerRequest::default()
     };
     let doing = || format!("can't start a worker for {}", wants.model);
 
@@ -120,7 +121,7 @@ async fn follow(
                 Some(Event::StepStarted(started)) => steps.started(started.step),
                 Some(Event::StepFinished(finished)) => steps.finished(finished.step, &finished.detail),
                 Some(Event::Loading(loading)) => steps.loading(loading.fraction),
-                Some(Event::Ready(_)) | None => {}
+                Some(Event::Ready(_) | Event::Fetching(_) | Event::Evicted(_)) | None => {}
             },
         }
         if let Some(Event::Ready(worker)) = message.event {

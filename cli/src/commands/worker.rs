@@ -86,6 +86,7 @@ async fn stop(cluster: &Cluster, ids: &[String], session: &Session) -> Result<()
         let mut hive = HiveServiceClient::new(cluster.hive_channel(&worker.hive_address).await?);
         let request = StopWorkerRequest {
             worker_id: worker.id.clone(),
+            drain_grace: None,
         };
         let stopped = hive
             .stop_worker(request)

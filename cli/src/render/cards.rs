@@ -219,6 +219,7 @@ mod tests {
                 estimated_bytes: 2 << 30,
                 estimated_loaded_bytes: 500 << 20,
                 resident_bytes: Some(488 << 20),
+                limit_bytes: None,
             }),
             state: WorkerState::Failed as i32,
             failure: Some(WorkerFailure {

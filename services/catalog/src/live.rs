@@ -98,8 +98,13 @@ impl LiveRegistry {
     ///
     /// # Errors
     /// If the hive is unknown.
-    pub fn heartbeat(&self, hive_id: &HiveId, devices: Vec<Device>) -> Result<(), HiveNotRegistered> {
-        self.try_change(|registry| registry.heartbeat(hive_id, devices, now()))
+    pub fn heartbeat(
+        &self,
+        hive_id: &HiveId,
+        devices: Vec<Device>,
+        draining: bool,
+    ) -> Result<(), HiveNotRegistered> {
+        self.try_change(|registry| registry.heartbeat(hive_id, devices, draining, now()))
     }
 
     /// See [`Registry::deregister_hive`]. Answers whether the hive was known.
@@ -239,6 +244,7 @@ mod tests {
             devices: vec![],
             version: "0.1.0".into(),
             platform: None,
+            draining: false,
         }
     }
 
@@ -266,7 +272,7 @@ mod tests {
         registry.register_hive(facts("a"), vec![]);
         assert_eq!(next_hive(&mut watch).await.state, HiveState::Ready);
         tokio::time::sleep(Duration::from_secs(10)).await;
-        registry.heartbeat(&"a".parse().unwrap(), vec![]).unwrap();
+        registry.heartbeat(&"a".parse().unwrap(), vec![], false).unwrap();
         registry.register_hive(facts("b"), vec![]);
         next_hive(&mut watch).await;
 
@@ -277,7 +283,7 @@ mod tests {
         );
         assert_eq!(began.elapsed().as_secs(), 25, "15 s after the heartbeat");
         assert_eq!(next_hive(&mut watch).await.facts.id.as_str(), "b");
-        registry.heartbeat(&"b".parse().unwrap(), vec![]).unwrap();
+        registry.heartbeat(&"b".parse().unwrap(), vec![], false).unwrap();
         assert_eq!(next_hive(&mut watch).await.state, HiveState::Ready);
 
         let forgotten = watch.steps.recv().await.unwrap().change;
@@ -296,7 +302,7 @@ mod tests {
     async fn a_refused_change_is_no_step() {
         let registry = start(&Lifecycle::new());
         let mut watch = registry.watch();
-        assert!(registry.heartbeat(&"a".parse().unwrap(), vec![]).is_err());
+        assert!(registry.heartbeat(&"a".parse().unwrap(), vec![], false).is_err());
         assert!(!registry.deregister_hive(&"a".parse().unwrap()));
         assert!(watch.steps.try_recv().is_err());
         assert_eq!(registry.watch().revision, watch.revision);

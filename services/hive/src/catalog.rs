@@ -155,6 +155,7 @@ impl Catalog {
     pub(crate) async fn heartbeat(&self, hive_id: &HiveId, view: &View) -> Result<Duration, CatalogError> {
         let request = self.request(wire::HiveHeartbeatRequest {
             hive_id: hive_id.to_string(),
+            draining: false,
             devices: convert::devices_to_wire(view),
         });
         lease(self.answer(self.registry().hive_heartbeat(request)).await?.lease)

@@ -97,6 +97,7 @@ impl<'a> Spawn<'a> {
                 worker_id,
                 worker: Box::new(worker.into()),
             },
+            Event::Fetching(_) | Event::Evicted(_) => return None,
         })
     }
 }

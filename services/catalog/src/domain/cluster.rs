@@ -1,5 +1,7 @@
 //! Hosts, devices and live workers.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use rbee_artifacts::{DeviceId, HiveId, ModelId, Platform, WorkerId, WorkerType};
 
@@ -69,6 +71,8 @@ pub struct HiveFacts {
     pub version: String,
     /// What programs must be built for to run there, where it said so.
     pub platform: Option<Platform>,
+    /// Whether it is being emptied or kept empty.
+    pub draining: bool,
 }
 
 /// A host's agent as the catalog knows it.
@@ -82,21 +86,56 @@ pub struct Hive {
     pub last_seen_at: Timestamp,
 }
 
-/// Where a worker is in its life.
+/// Where a worker is in its life, as its hive says; the contract tells what each means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WorkerState {
+    /// It waits for its turn or for the next attempt.
+    Pending,
+    /// What it needs is being checked.
+    Validating,
+    /// Files are being fetched to its host.
+    Fetching,
     /// The process is being started.
     Starting,
     /// The process runs and loads the model.
     Loading,
-    /// It answers requests.
+    /// It answers requests, none now.
     Ready,
+    /// It is answering requests.
+    Busy,
+    /// It takes no more requests and finishes those that run.
+    Draining,
     /// It was told to leave and is finishing.
     Stopping,
     /// It left because it was told to.
     Stopped,
-    /// It ended by itself or never got ready.
+    /// It can't run.
     Failed,
+    /// It crashed too often in a row.
+    CrashLooping,
+}
+
+/// What made a worker's process end; the contract tells what each means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FailureCause {
+    /// The host's memory, or the worker's limit of it, was used up.
+    OutOfMemory,
+    /// The GPU's memory was used up.
+    OutOfDeviceMemory,
+    /// An instruction that the processor does not have.
+    IllegalInstruction,
+    /// An access to memory that the process does not have.
+    InvalidMemoryAccess,
+    /// The GPU or its driver failed.
+    DeviceError,
+    /// A file or library is missing.
+    MissingFile,
+    /// A panic or an abort.
+    Bug,
+    /// Somebody else killed it.
+    Killed,
+    /// The hive ended it because it did not get ready or did not answer.
+    Hung,
 }
 
 /// Why a worker is not serving.
@@ -112,9 +151,13 @@ pub struct WorkerFailure {
     pub signal: Option<i32>,
     /// The last lines of its log, oldest first.
     pub log_tail: Vec<String>,
+    /// What made the process end, where that can be told.
+    pub cause: Option<FailureCause>,
+    /// When it happened, where the hive said so.
+    pub occurred_at: Option<Timestamp>,
 }
 
-/// A worker process: one model on one device.
+/// A worker: one model on one device.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Worker {
     /// Id, unique in the cluster.
@@ -123,8 +166,8 @@ pub struct Worker {
     pub model_id: ModelId,
     /// Which worker program it is.
     pub worker_type: WorkerType,
-    /// Device that it runs on, within its hive.
-    pub device_id: DeviceId,
+    /// Device that it runs on, within its hive; `None` until one is chosen.
+    pub device_id: Option<DeviceId>,
     /// Where it is in its life.
     pub state: WorkerState,
     /// The hive that runs it.
@@ -133,7 +176,7 @@ pub struct Worker {
     pub hive_address: String,
     /// When it was spawned, where the hive said so.
     pub created_at: Option<Timestamp>,
-    /// Why it is not serving; only with [`WorkerState::Failed`].
+    /// Why it is not serving, or was started anew last.
     pub failure: Option<WorkerFailure>,
     /// Share of the model that is loaded, 0 to 1, where the worker has said.
     pub load_fraction: Option<f32>,
@@ -143,6 +186,16 @@ pub struct Worker {
     pub process_id: Option<u32>,
     /// Its memory, where it was estimated.
     pub memory: Option<WorkerMemory>,
+    /// When it came into its state, where the hive said so.
+    pub state_since: Option<Timestamp>,
+    /// How often it was started anew by itself.
+    pub restart_count: u32,
+    /// When it is tried again, if it waits for that.
+    pub next_attempt_at: Option<Timestamp>,
+    /// Whether it is spared when room is made for others.
+    pub pinned: bool,
+    /// It is stopped when it has answered nothing for this long.
+    pub idle_ttl: Option<Duration>,
 }
 
 /// A worker's memory: what was estimated and what it took, in bytes.
@@ -154,4 +207,6 @@ pub struct WorkerMemory {
     pub estimated_loaded_bytes: u64,
     /// What it really had then, where measured.
     pub resident_bytes: Option<u64>,
+    /// The most that the system lets it have on the host, where that is limited.
+    pub limit_bytes: Option<u64>,
 }

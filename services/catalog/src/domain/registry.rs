@@ -46,7 +46,7 @@ pub enum ClusterChange {
     /// A hive that left or was forgotten. Its workers went before.
     HiveRemoved(HiveId),
     /// A worker that is new or changed.
-    WorkerUpserted(Worker),
+    WorkerUpserted(Box<Worker>),
     /// A worker that is gone.
     WorkerRemoved(WorkerId),
 }
@@ -181,7 +181,7 @@ impl Registry {
         steps
     }
 
-    /// Renews a hive's lease and takes its devices as they are now.
+    /// Renews a hive's lease and takes its devices, and whether it is draining, as they are now.
     ///
     /// # Errors
     /// If the hive is unknown.
@@ -189,13 +189,16 @@ impl Registry {
         &mut self,
         hive_id: &HiveId,
         devices: Vec<Device>,
+        draining: bool,
         now: Now,
     ) -> Result<Vec<ClusterStep>, HiveNotRegistered> {
         let mut steps = Vec::new();
         let entry = self.hear_from(hive_id, now)?;
         let revived = std::mem::replace(&mut entry.hive.state, HiveState::Ready) != HiveState::Ready;
-        if revived || entry.hive.facts.devices != devices {
-            entry.hive.facts.devices = devices;
+        let facts = &mut entry.hive.facts;
+        if revived || facts.devices != devices || facts.draining != draining {
+            facts.devices = devices;
+            facts.draining = draining;
             let hive = entry.hive.clone();
             self.step(&mut steps, ClusterChange::HiveUpserted(hive));
         }
@@ -347,7 +350,7 @@ impl Registry {
     fn put_worker(&mut self, steps: &mut Vec<ClusterStep>, worker: Worker) {
         if self.workers.get(&worker.id) != Some(&worker) {
             self.workers.insert(worker.id.clone(), worker.clone());
-            self.step(steps, ClusterChange::WorkerUpserted(worker));
+            self.step(steps, ClusterChange::WorkerUpserted(Box::new(worker)));
         }
     }
 

@@ -84,11 +84,15 @@ impl RegistryService for Registry {
         &self,
         request: Request<HiveHeartbeatRequest>,
     ) -> Result<Response<HiveHeartbeatResponse>, Status> {
-        let HiveHeartbeatRequest { hive_id, devices } = request.into_inner();
+        let HiveHeartbeatRequest {
+            hive_id,
+            devices,
+            draining,
+        } = request.into_inner();
         let hive_id = hive_id_from_wire("hive_id", &hive_id).map_err(status::invalid_field)?;
         let devices = devices_from_wire("devices", devices).map_err(status::invalid_field)?;
         self.registry
-            .heartbeat(&hive_id, devices)
+            .heartbeat(&hive_id, devices, draining)
             .map_err(|error| status::hive_not_registered(&error))?;
         Ok(Response::new(HiveHeartbeatResponse { lease: self.lease() }))
     }
@@ -173,7 +177,10 @@ impl RegistryService for Registry {
         let watch = self.registry.watch();
         let revision = watch.revision;
         let hives = watch.hives.into_iter().map(ClusterChange::HiveUpserted);
-        let workers = watch.workers.into_iter().map(ClusterChange::WorkerUpserted);
+        let workers = watch
+            .workers
+            .into_iter()
+            .map(|worker| ClusterChange::WorkerUpserted(Box::new(worker)));
         let first = hives
             .chain(workers)
             .map(move |change| cluster_change(ClusterStep { revision, change }))

@@ -72,6 +72,7 @@ async fn a_hive_joins_falls_silent_and_comes_back() {
     let heartbeat = HiveHeartbeatRequest {
         hive_id: "hive-1".into(),
         devices: hive().devices,
+        draining: false,
     };
     assert_eq!(
         reason(registry.hive_heartbeat(heartbeat.clone()).await),

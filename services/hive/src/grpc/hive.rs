@@ -43,6 +43,8 @@ impl HiveHandler {
 impl HiveService for HiveHandler {
     type SpawnWorkerStream = Answers<wire::SpawnWorkerResponse>;
     type WatchWorkersStream = Answers<wire::WatchWorkersResponse>;
+    type StreamLogsStream = Answers<wire::StreamLogsResponse>;
+    type WatchTelemetryStream = Answers<wire::WatchTelemetryResponse>;
 
     async fn get_hive(
         &self,
@@ -172,6 +174,45 @@ impl HiveService for HiveHandler {
             .chain(until_error(changes))
             .take_until(self.shutdown.clone().cancelled_owned());
         Ok(Response::new(Box::pin(answers)))
+    }
+
+    async fn restart_worker(
+        &self,
+        _: Request<wire::RestartWorkerRequest>,
+    ) -> Result<Response<wire::RestartWorkerResponse>, Status> {
+        Err(Status::unimplemented("restart_worker is being built"))
+    }
+
+    async fn update_worker(
+        &self,
+        _: Request<wire::UpdateWorkerRequest>,
+    ) -> Result<Response<wire::UpdateWorkerResponse>, Status> {
+        Err(Status::unimplemented("update_worker is being built"))
+    }
+
+    async fn stream_logs(
+        &self,
+        _: Request<wire::StreamLogsRequest>,
+    ) -> Result<Response<Self::StreamLogsStream>, Status> {
+        Err(Status::unimplemented("stream_logs is being built"))
+    }
+
+    async fn watch_telemetry(
+        &self,
+        _: Request<wire::WatchTelemetryRequest>,
+    ) -> Result<Response<Self::WatchTelemetryStream>, Status> {
+        Err(Status::unimplemented("watch_telemetry is being built"))
+    }
+
+    async fn drain(&self, _: Request<wire::DrainRequest>) -> Result<Response<wire::DrainResponse>, Status> {
+        Err(Status::unimplemented("drain is being built"))
+    }
+
+    async fn resume(
+        &self,
+        _: Request<wire::ResumeRequest>,
+    ) -> Result<Response<wire::ResumeResponse>, Status> {
+        Err(Status::unimplemented("resume is being built"))
     }
 }
 

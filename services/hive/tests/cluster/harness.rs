@@ -326,7 +326,10 @@ impl Cluster {
     }
 
     pub(crate) async fn stop_worker(&self, id: &str) -> Result<types::Worker, RemoteFault> {
-        let request = hive::StopWorkerRequest { worker_id: id.into() };
+        let request = hive::StopWorkerRequest {
+            worker_id: id.into(),
+            drain_grace: None,
+        };
         match self.hive_client().stop_worker(request).await {
             Ok(response) => Ok(response.into_inner().worker.unwrap()),
             Err(status) => Err(RemoteFault::from(&status)),
@@ -411,9 +414,7 @@ pub(crate) fn request(model_id: &str) -> SpawnWorkerRequest {
         model_id: model_id.into(),
         worker_type: types::WorkerType::CpuLlm.into(),
         device_id: "cpu:0".into(),
-        request_id: String::new(),
-        settings: None,
-        force: false,
+        ..SpawnWorkerRequest::default()
     }
 }
 

@@ -63,6 +63,7 @@ fn facts(number: u8, address: u8) -> HiveFacts {
         devices: devices(1),
         version: "0.1.0".into(),
         platform: None,
+        draining: false,
     }
 }
 
@@ -71,7 +72,7 @@ fn worker(hive: u8, number: u8, state: WorkerState) -> Worker {
         id: worker_id(number),
         model_id: "local:qwen".parse().unwrap(),
         worker_type: WorkerType::CpuLlm,
-        device_id: DeviceId::CPU,
+        device_id: Some(DeviceId::CPU),
         state,
         hive_id: hive_id(hive),
         hive_address: String::new(),
@@ -81,6 +82,11 @@ fn worker(hive: u8, number: u8, state: WorkerState) -> Worker {
         context_length: None,
         process_id: None,
         memory: None,
+        state_since: None,
+        restart_count: 0,
+        next_attempt_at: None,
+        pinned: false,
+        idle_ttl: None,
     }
 }
 
@@ -101,7 +107,9 @@ fn silence_ends_a_lease_and_a_word_renews_it() {
     assert_eq!(registry.workers(None).len(), 1, "its workers stay listed");
     assert_eq!(registry.expire(clock.at(16).monotonic), [], "said once");
 
-    let steps = registry.heartbeat(&hive_id(1), devices(1), clock.at(20)).unwrap();
+    let steps = registry
+        .heartbeat(&hive_id(1), devices(1), false, clock.at(20))
+        .unwrap();
     assert_eq!(steps.len(), 1, "it came back");
     assert_eq!(registry.hives()[0].state, HiveState::Ready);
     assert_eq!(registry.next_deadline(), Some(clock.at(35).monotonic));
@@ -146,13 +154,29 @@ fn a_heartbeat_that_says_nothing_new_is_no_change() {
     registry.register_hive(facts(1, 1), vec![], clock.at(0));
     assert_eq!(registry.revision(), 8);
     assert_eq!(
-        registry.heartbeat(&hive_id(1), devices(1), clock.at(5)).unwrap(),
+        registry
+            .heartbeat(&hive_id(1), devices(1), false, clock.at(5))
+            .unwrap(),
         []
     );
     assert_eq!(registry.hives()[0].last_seen_at, clock.at(5).wall);
+    let steps = registry
+        .heartbeat(&hive_id(1), devices(1), true, clock.at(5))
+        .unwrap();
+    assert!(
+        matches!(&steps[..], [ClusterStep { change: ClusterChange::HiveUpserted(hive), .. }] if hive.facts.draining),
+        "{steps:?}"
+    );
     assert_eq!(
         registry
-            .heartbeat(&hive_id(1), devices(2), clock.at(6))
+            .heartbeat(&hive_id(1), devices(1), false, clock.at(5))
+            .unwrap()
+            .len(),
+        1
+    );
+    assert_eq!(
+        registry
+            .heartbeat(&hive_id(1), devices(2), false, clock.at(6))
             .unwrap()
             .len(),
         1
@@ -187,7 +211,7 @@ fn strangers_and_other_hives_workers_are_refused() {
     let mut registry = Registry::new(TERMS, 0);
     let unknown = HiveNotRegistered { hive_id: hive_id(1) };
     assert_eq!(
-        registry.heartbeat(&hive_id(1), vec![], clock.at(0)),
+        registry.heartbeat(&hive_id(1), vec![], false, clock.at(0)),
         Err(unknown.clone())
     );
     assert_eq!(
@@ -249,7 +273,7 @@ impl Mirror {
                 }
                 ClusterChange::HiveRemoved(id) => assert!(self.hives.remove(&id).is_some()),
                 ClusterChange::WorkerUpserted(worker) => {
-                    self.workers.insert(worker.id.clone(), worker);
+                    self.workers.insert(worker.id.clone(), *worker);
                 }
                 ClusterChange::WorkerRemoved(id) => assert!(self.workers.remove(&id).is_some()),
             }
@@ -311,7 +335,7 @@ proptest! {
                     registry.register_hive(facts(hive, address), workers, now)
                 }
                 Event::Heartbeat { hive, devices: count } => {
-                    registry.heartbeat(&hive_id(hive), devices(count), now).unwrap_or_default()
+                    registry.heartbeat(&hive_id(hive), devices(count), false, now).unwrap_or_default()
                 }
                 Event::Farewell { hive } => registry.deregister_hive(&hive_id(hive)),
                 Event::AddWorker { hive, worker: id } => {

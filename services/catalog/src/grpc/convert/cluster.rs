@@ -1,5 +1,7 @@
 //! Hives, devices, workers.
 
+use std::time::Duration;
+
 use rbee_artifacts::HiveId;
 use rbee_proto::catalog::v1::watch_cluster_response::Event;
 use rbee_proto::catalog::v1::{ClusterSynced, WatchClusterResponse};
@@ -11,7 +13,8 @@ use rbee_wire::{
 
 use super::missing;
 use crate::domain::cluster::{
-    Device, DeviceUse, Hive, HiveFacts, HiveState, Worker, WorkerFailure, WorkerMemory, WorkerState,
+    Device, DeviceUse, FailureCause, Hive, HiveFacts, HiveState, Worker, WorkerFailure, WorkerMemory,
+    WorkerState,
 };
 use crate::domain::limits::{self, InvalidField};
 use crate::domain::registry::{ClusterChange, ClusterStep};
@@ -32,6 +35,7 @@ pub(in crate::grpc) fn hive_facts_from_wire(hive: wire::Hive) -> Result<HiveFact
             .platform
             .map(|platform| platform_from_wire("hive.platform", platform))
             .transpose()?,
+        draining: hive.draining,
     })
 }
 
@@ -102,13 +106,22 @@ fn uses_from_wire(field: &str, uses: Vec<wire::DeviceUse>) -> Result<Vec<DeviceU
 /// Reads what a hive says of a worker. `field` is the worker's path in the request.
 pub(in crate::grpc) fn worker_from_wire(field: &str, worker: wire::Worker) -> Result<Worker, InvalidField> {
     let name = |name: &str| format!("{field}.{name}");
+    let timestamp = |field: &str, at: Option<prost_types::Timestamp>| {
+        at.map(|at| timestamp_from_wire(&name(field), &at)).transpose()
+    };
     let state = match wire::WorkerState::try_from(worker.state) {
+        Ok(wire::WorkerState::Pending) => WorkerState::Pending,
+        Ok(wire::WorkerState::Validating) => WorkerState::Validating,
+        Ok(wire::WorkerState::Fetching) => WorkerState::Fetching,
         Ok(wire::WorkerState::Starting) => WorkerState::Starting,
         Ok(wire::WorkerState::Loading) => WorkerState::Loading,
         Ok(wire::WorkerState::Ready) => WorkerState::Ready,
+        Ok(wire::WorkerState::Busy) => WorkerState::Busy,
+        Ok(wire::WorkerState::Draining) => WorkerState::Draining,
         Ok(wire::WorkerState::Stopping) => WorkerState::Stopping,
         Ok(wire::WorkerState::Stopped) => WorkerState::Stopped,
         Ok(wire::WorkerState::Failed) => WorkerState::Failed,
+        Ok(wire::WorkerState::CrashLooping) => WorkerState::CrashLooping,
         Ok(wire::WorkerState::Unspecified) | Err(_) => return Err(missing(&name("state"))),
     };
     if worker
@@ -130,22 +143,19 @@ pub(in crate::grpc) fn worker_from_wire(field: &str, worker: wire::Worker) -> Re
             .parse()
             .map_err(|error| InvalidField::new(name("model_id"), error))?,
         worker_type: required_worker_type(&name("worker_type"), worker.worker_type)?,
-        device_id: worker
-            .device_id
-            .parse()
+        device_id: (!worker.device_id.is_empty())
+            .then(|| worker.device_id.parse())
+            .transpose()
             .map_err(|error| InvalidField::new(name("device_id"), error))?,
         state,
         hive_id: hive_id_from_wire(&name("hive_id"), &worker.hive_id)?,
         // The registry sets it.
         hive_address: String::new(),
-        created_at: worker
-            .created_at
-            .map(|at| timestamp_from_wire(&name("created_at"), &at))
-            .transpose()?,
+        created_at: timestamp("created_at", worker.created_at)?,
         failure: worker
             .failure
-            .filter(|_| state == WorkerState::Failed)
-            .map(failure_from_wire),
+            .map(|failure| failure_from_wire(&name("failure"), failure))
+            .transpose()?,
         load_fraction: worker.load_fraction,
         context_length: worker.context_length,
         process_id: worker.process_id,
@@ -153,19 +163,64 @@ pub(in crate::grpc) fn worker_from_wire(field: &str, worker: wire::Worker) -> Re
             estimated_bytes: memory.estimated_bytes,
             estimated_loaded_bytes: memory.estimated_loaded_bytes,
             resident_bytes: memory.resident_bytes,
+            limit_bytes: memory.limit_bytes,
         }),
+        state_since: timestamp("state_since", worker.state_since)?,
+        restart_count: worker.restart_count,
+        next_attempt_at: timestamp("next_attempt_at", worker.next_attempt_at)?,
+        pinned: worker.pinned,
+        idle_ttl: worker
+            .idle_ttl
+            .map(Duration::try_from)
+            .transpose()
+            .map_err(|error| InvalidField::new(name("idle_ttl"), error))?,
     })
 }
 
 /// A failure is shortened and never refused: a hive that has much to say about it must not be left
 /// with a worker that it can't report.
-fn failure_from_wire(failure: wire::WorkerFailure) -> WorkerFailure {
-    WorkerFailure {
+fn failure_from_wire(field: &str, failure: wire::WorkerFailure) -> Result<WorkerFailure, InvalidField> {
+    Ok(WorkerFailure {
+        cause: cause_from_wire(failure.cause()),
+        occurred_at: failure
+            .occurred_at
+            .map(|at| timestamp_from_wire(&format!("{field}.occurred_at"), &at))
+            .transpose()?,
         reason: limits::shortened(failure.reason, limits::MAX_LABEL_BYTES),
         message: limits::shortened(failure.message, limits::MAX_MESSAGE_BYTES),
         exit_code: failure.exit_code,
         signal: failure.signal,
         log_tail: limits::log_tail(failure.log_tail),
+    })
+}
+
+fn cause_from_wire(cause: wire::FailureCause) -> Option<FailureCause> {
+    Some(match cause {
+        wire::FailureCause::Unspecified => return None,
+        wire::FailureCause::OutOfMemory => FailureCause::OutOfMemory,
+        wire::FailureCause::OutOfDeviceMemory => FailureCause::OutOfDeviceMemory,
+        wire::FailureCause::IllegalInstruction => FailureCause::IllegalInstruction,
+        wire::FailureCause::InvalidMemoryAccess => FailureCause::InvalidMemoryAccess,
+        wire::FailureCause::DeviceError => FailureCause::DeviceError,
+        wire::FailureCause::MissingFile => FailureCause::MissingFile,
+        wire::FailureCause::Bug => FailureCause::Bug,
+        wire::FailureCause::Killed => FailureCause::Killed,
+        wire::FailureCause::Hung => FailureCause::Hung,
+    })
+}
+
+fn cause_to_wire(cause: Option<FailureCause>) -> wire::FailureCause {
+    match cause {
+        None => wire::FailureCause::Unspecified,
+        Some(FailureCause::OutOfMemory) => wire::FailureCause::OutOfMemory,
+        Some(FailureCause::OutOfDeviceMemory) => wire::FailureCause::OutOfDeviceMemory,
+        Some(FailureCause::IllegalInstruction) => wire::FailureCause::IllegalInstruction,
+        Some(FailureCause::InvalidMemoryAccess) => wire::FailureCause::InvalidMemoryAccess,
+        Some(FailureCause::DeviceError) => wire::FailureCause::DeviceError,
+        Some(FailureCause::MissingFile) => wire::FailureCause::MissingFile,
+        Some(FailureCause::Bug) => wire::FailureCause::Bug,
+        Some(FailureCause::Killed) => wire::FailureCause::Killed,
+        Some(FailureCause::Hung) => wire::FailureCause::Hung,
     }
 }
 
@@ -178,6 +233,7 @@ pub(in crate::grpc) fn hive_to_wire(hive: Hive) -> wire::Hive {
         devices,
         version,
         platform,
+        draining,
     } = hive.facts;
     wire::Hive {
         id: id.to_string(),
@@ -192,6 +248,7 @@ pub(in crate::grpc) fn hive_to_wire(hive: Hive) -> wire::Hive {
         version,
         platform: platform.as_ref().map(platform_to_wire),
         last_seen_at: Some(timestamp_to_wire(hive.last_seen_at)),
+        draining,
     }
 }
 
@@ -228,14 +285,20 @@ pub(in crate::grpc) fn worker_to_wire(worker: Worker) -> wire::Worker {
         id: worker.id.to_string(),
         model_id: worker.model_id.to_string(),
         worker_type: worker_type_to_wire(worker.worker_type).into(),
-        device_id: worker.device_id.to_string(),
+        device_id: worker.device_id.map(|id| id.to_string()).unwrap_or_default(),
         state: match worker.state {
+            WorkerState::Pending => wire::WorkerState::Pending,
+            WorkerState::Validating => wire::WorkerState::Validating,
+            WorkerState::Fetching => wire::WorkerState::Fetching,
             WorkerState::Starting => wire::WorkerState::Starting,
             WorkerState::Loading => wire::WorkerState::Loading,
             WorkerState::Ready => wire::WorkerState::Ready,
+            WorkerState::Busy => wire::WorkerState::Busy,
+            WorkerState::Draining => wire::WorkerState::Draining,
             WorkerState::Stopping => wire::WorkerState::Stopping,
             WorkerState::Stopped => wire::WorkerState::Stopped,
             WorkerState::Failed => wire::WorkerState::Failed,
+            WorkerState::CrashLooping => wire::WorkerState::CrashLooping,
         }
         .into(),
         hive_id: worker.hive_id.to_string(),
@@ -247,6 +310,8 @@ pub(in crate::grpc) fn worker_to_wire(worker: Worker) -> wire::Worker {
             exit_code: failure.exit_code,
             signal: failure.signal,
             log_tail: failure.log_tail,
+            cause: cause_to_wire(failure.cause).into(),
+            occurred_at: failure.occurred_at.map(timestamp_to_wire),
         }),
         load_fraction: worker.load_fraction,
         context_length: worker.context_length,
@@ -255,7 +320,14 @@ pub(in crate::grpc) fn worker_to_wire(worker: Worker) -> wire::Worker {
             estimated_bytes: memory.estimated_bytes,
             estimated_loaded_bytes: memory.estimated_loaded_bytes,
             resident_bytes: memory.resident_bytes,
+            limit_bytes: memory.limit_bytes,
         }),
+        state_since: worker.state_since.map(timestamp_to_wire),
+        restart_count: worker.restart_count,
+        next_attempt_at: worker.next_attempt_at.map(timestamp_to_wire),
+        pinned: worker.pinned,
+        // What came from the wire goes back to it.
+        idle_ttl: worker.idle_ttl.and_then(|ttl| ttl.try_into().ok()),
     }
 }
 
@@ -264,7 +336,7 @@ pub(in crate::grpc) fn cluster_change(step: ClusterStep) -> WatchClusterResponse
     let event = match step.change {
         ClusterChange::HiveUpserted(hive) => Event::HiveUpserted(hive_to_wire(hive)),
         ClusterChange::HiveRemoved(id) => Event::HiveRemovedId(id.to_string()),
-        ClusterChange::WorkerUpserted(worker) => Event::WorkerUpserted(worker_to_wire(worker)),
+        ClusterChange::WorkerUpserted(worker) => Event::WorkerUpserted(worker_to_wire(*worker)),
         ClusterChange::WorkerRemoved(id) => Event::WorkerRemovedId(id.to_string()),
     };
     WatchClusterResponse {
@@ -294,16 +366,15 @@ mod tests {
             state: wire::WorkerState::Failed.into(),
             hive_id: "hive-1".into(),
             hive_address: String::new(),
-            created_at: Some(prost_types::Timestamp {
-                seconds: 1_800_000_000,
-                nanos: 5,
-            }),
+            created_at: at(5),
             failure: Some(wire::WorkerFailure {
                 reason: "WORKER_CRASHED".into(),
                 message: "it crashed".into(),
                 exit_code: None,
                 signal: Some(11),
                 log_tail: vec!["last words".into()],
+                cause: wire::FailureCause::InvalidMemoryAccess.into(),
+                occurred_at: at(7),
             }),
             load_fraction: Some(0.5),
             context_length: Some(4096),
@@ -312,8 +383,22 @@ mod tests {
                 estimated_bytes: 3,
                 estimated_loaded_bytes: 2,
                 resident_bytes: Some(1),
+                limit_bytes: Some(4),
+            }),
+            state_since: at(8),
+            restart_count: 3,
+            next_attempt_at: at(9),
+            pinned: true,
+            idle_ttl: Some(prost_types::Duration {
+                seconds: 600,
+                nanos: 0,
             }),
         }
+    }
+
+    fn at(nanos: i32) -> Option<prost_types::Timestamp> {
+        let seconds = 1_800_000_000;
+        Some(prost_types::Timestamp { seconds, nanos })
     }
 
     #[test]
@@ -323,6 +408,17 @@ mod tests {
             worker_to_wire(worker_from_wire("worker", wire.clone()).unwrap()),
             wire
         );
+        for state in 1..=12 {
+            let wire = wire::Worker {
+                state,
+                device_id: String::new(),
+                ..wire.clone()
+            };
+            assert_eq!(
+                worker_to_wire(worker_from_wire("worker", wire.clone()).unwrap()),
+                wire
+            );
+        }
     }
 
     #[test]

@@ -30,6 +30,7 @@ pub(crate) fn hive_to_wire(hive: &Identity, view: &View) -> wire::Hive {
         version: env!("CARGO_PKG_VERSION").into(),
         platform: Some(platform_to_wire(&Platform::current())),
         last_seen_at: None,
+        draining: false,
     }
 }
 
@@ -73,6 +74,7 @@ fn memory_to_wire(memory: &WorkerMemory) -> wire::WorkerMemory {
         estimated_bytes: memory.estimate.total_bytes(),
         estimated_loaded_bytes: memory.estimate.loaded_bytes(),
         resident_bytes: memory.resident_bytes,
+        limit_bytes: None,
     }
 }
 
@@ -100,6 +102,7 @@ pub(crate) fn worker_to_wire(worker: &Worker, hive: &Identity) -> wire::Worker {
         context_length: worker.context_length,
         process_id: worker.process_id,
         memory: worker.memory.as_ref().map(memory_to_wire),
+        ..wire::Worker::default()
     }
 }
 
@@ -110,5 +113,6 @@ fn failure_to_wire(failure: &Failure) -> wire::WorkerFailure {
         exit_code: failure.exit.and_then(Exit::code),
         signal: failure.exit.and_then(Exit::signal),
         log_tail: failure.log_tail.clone(),
+        ..wire::WorkerFailure::default()
     }
 }

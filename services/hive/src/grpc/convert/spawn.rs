@@ -113,6 +113,7 @@ fn fit_to_wire(fit: &Fit, reservations: &[Reservation]) -> hive::DeviceFit {
         fits: fit.fits(),
         fitting_context_length: fit.fitting_context_length,
         sentence: fit_words::sentence(fit),
+        evictable_worker_ids: Vec::new(),
     }
 }
 
@@ -179,8 +180,7 @@ mod tests {
             worker_type: wire::WorkerType::CpuLlm.into(),
             device_id: "cpu:0".into(),
             request_id: "r".into(),
-            settings: None,
-            force: false,
+            ..hive::SpawnWorkerRequest::default()
         }
     }
 
