@@ -3,6 +3,7 @@
 mod chat;
 mod hub;
 mod job;
+mod life;
 mod model;
 mod up;
 mod wants;
@@ -16,6 +17,7 @@ use clap_complete::Shell;
 pub(crate) use chat::{ChatArgs, CompleteArgs, SamplingArgs};
 pub(crate) use hub::{HubArg, LoginArgs, LoginCommand, SearchArgs};
 pub(crate) use job::JobCommand;
+pub(crate) use life::{RestartArgs, SetArgs, StopArgs, to_proto};
 pub(crate) use model::{GcArgs, ImportArgs, ListArgs, ModelCommand, PullArgs};
 pub(crate) use up::UpArgs;
 pub(crate) use wants::WorkerWants;
@@ -84,7 +86,7 @@ pub(crate) enum Command {
     /// Search, download, list, verify and remove models
     #[command(subcommand)]
     Model(ModelCommand),
-    /// Start, list and stop workers; install their programs
+    /// Start, list, restart and stop workers; install their programs
     #[command(subcommand)]
     Worker(WorkerCommand),
     /// Talk to a model

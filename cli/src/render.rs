@@ -16,3 +16,4 @@ pub(crate) mod steps;
 pub(crate) mod table;
 pub(crate) mod views;
 pub(crate) mod words;
+pub(crate) mod workers;

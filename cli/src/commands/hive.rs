@@ -6,7 +6,7 @@ use super::Session;
 use crate::args::HiveCommand;
 use crate::connect::{Cluster, choose_hive};
 use crate::failure::Failure;
-use crate::render::{cards, human, lists, views};
+use crate::render::{cards, human, lists, views, workers};
 
 /// Does what was asked.
 pub(super) async fn run(command: HiveCommand, session: &Session) -> Result<(), Failure> {
@@ -37,7 +37,7 @@ pub(super) async fn run(command: HiveCommand, session: &Session) -> Result<(), F
                 text.push_str(&lists::devices(std::slice::from_ref(hive)).render(output.paint));
                 if !workers.is_empty() {
                     text.push_str(&format!("\n{}\n", output.paint.strong("workers")));
-                    text.push_str(&lists::workers(workers, &hives, &now).render(output.paint));
+                    text.push_str(&workers::table(workers, &hives, &now).render(output.paint));
                 }
                 output.text(&text)?;
             }

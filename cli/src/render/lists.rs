@@ -41,39 +41,6 @@ pub(crate) fn models(models: &[Model], now: &Timestamp) -> Table {
     table
 }
 
-/// Workers. A failed one tells its reason.
-pub(crate) fn workers<'a>(
-    workers: impl IntoIterator<Item = &'a Worker>,
-    hives: &[Hive],
-    now: &Timestamp,
-) -> Table {
-    let mut table = Table::new(["ID", "MODEL", "TYPE", "HIVE", "DEVICE", "STATE", ">AGE"]);
-    for worker in workers {
-        let hive = hives.iter().find(|hive| hive.id == worker.hive_id);
-        table.row([
-            worker.id.as_str().into(),
-            worker.model_id.as_str().into(),
-            words::worker_type(worker.worker_type).into(),
-            hive.map_or(worker.hive_id.as_str(), |hive| hive.name.as_str())
-                .into(),
-            worker.device_id.as_str().into(),
-            Cell::new(worker_state(worker), words::worker_tone(worker.state)),
-            age(worker.created_at.as_ref(), now).into(),
-        ]);
-    }
-    table
-}
-
-/// A worker's state with what belongs to it: `loading 42%`, `failed: WORKER_EXITED`.
-pub(crate) fn worker_state(worker: &Worker) -> String {
-    let state = words::worker_state(worker.state);
-    match (&worker.failure, worker.load_fraction) {
-        (Some(failure), _) => format!("{state}: {}", failure.reason),
-        (None, Some(fraction)) if state == "loading" => format!("{state} {:.0}%", fraction * 100.0),
-        _ => state,
-    }
-}
-
 /// Installed worker programs.
 pub(crate) fn worker_binaries(binaries: &[WorkerBinary], now: &Timestamp) -> Table {
     let mut table = Table::new(["TYPE", "VERSION", "PLATFORM", "SOURCE", ">SIZE", ">AGE", "ID"]);
@@ -193,9 +160,7 @@ pub(crate) fn device_id(device: &Device) -> String {
 
 #[cfg(test)]
 mod tests {
-    use rbee_proto::types::v1::{
-        DeviceUse, LlmModel, ModelState, ModelType, WorkerFailure, WorkerState, WorkerType, model_type,
-    };
+    use rbee_proto::types::v1::{DeviceUse, LlmModel, ModelState, ModelType, model_type};
 
     use super::super::paint::Paint;
     use super::*;
@@ -244,45 +209,6 @@ mod tests {
             "ID          STATE      KIND   QUANT   PARAMETERS  CONTEXT       SIZE  AGE\n\
              local:qwen  available  qwen2  Q4_K_M        494M    32768  468.6 MiB   3m\n"
         );
-    }
-
-    #[test]
-    fn workers_read_like_this() {
-        let ready = Worker {
-            id: "w1".into(),
-            model_id: "local:qwen".into(),
-            worker_type: WorkerType::CpuLlm as i32,
-            device_id: "cpu:0".into(),
-            state: WorkerState::Ready as i32,
-            hive_id: "h1".into(),
-            ..Worker::default()
-        };
-        let failed = Worker {
-            id: "w2".into(),
-            state: WorkerState::Failed as i32,
-            hive_id: "gone".into(),
-            failure: Some(WorkerFailure {
-                reason: "WORKER_EXITED".into(),
-                ..WorkerFailure::default()
-            }),
-            ..ready.clone()
-        };
-        assert_eq!(
-            workers([&ready, &failed], &[hive()], &NOW).render(Paint::OFF),
-            "ID  MODEL       TYPE     HIVE  DEVICE  STATE                  AGE\n\
-             w1  local:qwen  cpu-llm  desk  cpu:0   ready                    -\n\
-             w2  local:qwen  cpu-llm  gone  cpu:0   failed: WORKER_EXITED    -\n"
-        );
-    }
-
-    #[test]
-    fn a_loading_worker_tells_how_far_it_is() {
-        let worker = Worker {
-            state: WorkerState::Loading as i32,
-            load_fraction: Some(0.421),
-            ..Worker::default()
-        };
-        assert_eq!(worker_state(&worker), "loading 42%");
     }
 
     #[test]

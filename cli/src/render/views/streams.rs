@@ -65,6 +65,24 @@ pub(crate) enum Spawn<'a> {
         /// Share of the model that is loaded.
         fraction: f32,
     },
+    /// Files that the host lacks are being fetched.
+    Fetching {
+        /// The worker's id.
+        worker_id: &'a str,
+        /// Bytes that are here.
+        done_bytes: u64,
+        /// Bytes of all files.
+        total_bytes: u64,
+    },
+    /// Another worker was stopped to make room.
+    Evicted {
+        /// The worker's id.
+        worker_id: &'a str,
+        /// Id of the worker that was stopped.
+        evicted_worker_id: &'a str,
+        /// The model that it served.
+        evicted_model_id: &'a str,
+    },
     /// The worker is ready.
     Ready {
         /// The worker's id.
@@ -97,7 +115,16 @@ impl<'a> Spawn<'a> {
                 worker_id,
                 worker: Box::new(worker.into()),
             },
-            Event::Fetching(_) | Event::Evicted(_) => return None,
+            Event::Fetching(fetching) => Self::Fetching {
+                worker_id,
+                done_bytes: fetching.done_bytes,
+                total_bytes: fetching.total_bytes,
+            },
+            Event::Evicted(evicted) => Self::Evicted {
+                worker_id,
+                evicted_worker_id: &evicted.worker_id,
+                evicted_model_id: &evicted.model_id,
+            },
         })
     }
 }
