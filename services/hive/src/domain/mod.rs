@@ -1,6 +1,7 @@
 //! What the hive knows and decides, as plain data and plain functions.
 
 mod backoff;
+pub mod cgroup;
 pub mod device;
 mod exit;
 mod failure;

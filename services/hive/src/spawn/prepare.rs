@@ -76,6 +76,7 @@ impl Parts {
             ),
             folder: folder.path().to_path_buf(),
             token: token.clone(),
+            cgroup: None,
         };
         Ok(Prepared {
             folder,
