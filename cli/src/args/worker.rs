@@ -4,6 +4,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use rbee_proto::types::v1::WorkerType;
 
 use super::life::{Keeping, RESTART_EXAMPLES, RestartArgs, SET_EXAMPLES, SetArgs, StopArgs};
+use super::logs::{LOGS_EXAMPLES, LogsArgs};
 use super::wants::WorkerWants;
 
 const SPAWN_EXAMPLES: &str = "\
@@ -38,6 +39,9 @@ pub(crate) enum WorkerCommand {
         /// Worker id, or the beginning of it
         id: String,
     },
+    /// Show what a worker wrote to its standard output and error, over all its starts
+    #[command(after_help = LOGS_EXAMPLES)]
+    Logs(LogsArgs),
     /// Stop workers; running answers may end first
     Stop(StopArgs),
     /// Start workers anew, under the same ids

@@ -5,7 +5,7 @@ use rbee_proto::types::v1::{Worker, WorkerBinary};
 use rbee_proto::worker::v1::worker_service_client::WorkerServiceClient;
 use rbee_proto::worker::v1::{GetInfoRequest, GetInfoResponse};
 
-use super::{Session, check, confirm, install, keep, restart, spawn, status, stop};
+use super::{Session, check, confirm, install, keep, logs, restart, spawn, status, stop};
 use crate::args::WorkerCommand;
 use crate::connect::Cluster;
 use crate::failure::{Doing, Failure};
@@ -20,6 +20,7 @@ pub(super) async fn run(command: WorkerCommand, session: &Session) -> Result<(),
         WorkerCommand::Check(wants) => check::run(&wants, &cluster, session).await,
         WorkerCommand::Ls => list(&cluster, session).await,
         WorkerCommand::Show { id } => show(&cluster, &id, session).await,
+        WorkerCommand::Logs(arguments) => logs::run(&arguments, &cluster, session).await,
         WorkerCommand::Stop(arguments) => stop::run(&arguments, &cluster, session).await,
         WorkerCommand::Restart(arguments) => restart::run(&arguments, &cluster, session).await,
         WorkerCommand::Set(arguments) => keep::run(&arguments, &cluster, session).await,

@@ -1,7 +1,7 @@
 //! What `show` shows: one thing, a fact a line.
 
 use prost_types::Timestamp;
-use rbee_proto::types::v1::{Hive, Model};
+use rbee_proto::types::v1::Model;
 use unicode_width::UnicodeWidthStr;
 
 use super::human::{age, count, size};
@@ -92,30 +92,5 @@ pub(crate) fn model(model: &Model, now: &Timestamp) -> Card {
     for (name, value) in &model.metadata {
         card.fact(&format!("  {name}"), value);
     }
-    card
-}
-
-/// One hive.
-pub(crate) fn hive(hive: &Hive, now: &Timestamp) -> Card {
-    let mut card = Card::default();
-    card.fact("id", &hive.id);
-    card.fact("name", &hive.name);
-    card.toned(
-        "state",
-        words::hive_state(hive.state),
-        words::hive_tone(hive.state),
-    );
-    card.fact("address", &hive.address);
-    card.fact("version", &hive.version);
-    card.known(
-        "platform",
-        hive.platform
-            .as_ref()
-            .map(|platform| format!("{}/{}", platform.os, platform.arch)),
-    );
-    card.fact(
-        "last seen",
-        format!("{} ago", age(hive.last_seen_at.as_ref(), now)),
-    );
     card
 }

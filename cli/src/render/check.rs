@@ -5,8 +5,8 @@ use rbee_proto::types::v1::{Device, Hive};
 use rbee_service_kit::reason;
 use serde::Serialize;
 
+use super::hives::device_id;
 use super::human::size;
-use super::lists::device_id;
 use super::paint::{Paint, Tone};
 use super::plain_text::one_line;
 use super::table::{Cell, Table};

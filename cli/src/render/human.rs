@@ -125,6 +125,12 @@ pub(crate) fn timestamp(timestamp: &Timestamp) -> Option<String> {
         .map(|time| time.to_string())
 }
 
+/// `2026-11-23T06:37:02.040Z`; absent for a time that no calendar has.
+pub(crate) fn timestamp_millis(timestamp: &Timestamp) -> Option<String> {
+    let time = jiff::Timestamp::new(timestamp.seconds, timestamp.nanos).ok()?;
+    Some(format!("{time:.3}"))
+}
+
 /// Time of day in the user's zone, `06:37:02`; absent for a time that no calendar has.
 pub(crate) fn clock(timestamp: &Timestamp) -> Option<String> {
     let time = jiff::Timestamp::new(timestamp.seconds, timestamp.nanos).ok()?;

@@ -1,7 +1,7 @@
 //! The contract's enums in one spelling for tables, JSON and the command line.
 
 use rbee_proto::events::v1::EventLevel;
-use rbee_proto::hive::v1::SpawnStep;
+use rbee_proto::hive::v1::{LogStream, SpawnStep};
 use rbee_proto::provisioner::v1::{
     CredentialSource, DependencyState, FileProblemKind, Gate, JobKind, JobPhase, JobState, SearchKind,
 };
@@ -55,6 +55,8 @@ words! {
     job_kind: JobKind, "JOB_KIND_";
     /// `out_of_memory` … `hung`; `unknown` where it can't be told.
     failure_cause: FailureCause, "FAILURE_CAUSE_";
+    /// `stdout`, `stderr`, `hive`.
+    log_stream: LogStream, "LOG_STREAM_";
     /// `model` … `register`.
     spawn_step: SpawnStep, "SPAWN_STEP_";
     /// `end_of_generation`, `stop_string`, `length`.

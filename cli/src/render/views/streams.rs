@@ -7,6 +7,7 @@ use rbee_proto::hive::v1 as hive;
 use serde::Serialize;
 
 use super::super::words;
+use super::hosts::Hive;
 use super::workers::Worker;
 use super::{some, time};
 
@@ -36,6 +37,44 @@ impl<'a> From<&'a events::Event> for Event<'a> {
             fields: &event.fields,
         }
     }
+}
+
+/// A line of a worker's log. Numbers that are missing were written faster than they could be kept.
+#[derive(Debug, Serialize)]
+pub(crate) struct LogLine<'a> {
+    number: u64,
+    time: Option<String>,
+    stream: String,
+    text: &'a str,
+}
+
+impl<'a> From<&'a hive::LogLine> for LogLine<'a> {
+    fn from(line: &'a hive::LogLine) -> Self {
+        Self {
+            number: line.number,
+            time: time(line.time.as_ref()),
+            stream: words::log_stream(line.stream),
+            text: &line.text,
+        }
+    }
+}
+
+/// What happens while a hive is emptied, as a line of a stream.
+#[derive(Debug, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub(crate) enum Drain<'a> {
+    /// A worker came into another state.
+    Worker {
+        /// The worker.
+        worker: Box<Worker<'a>>,
+    },
+    /// No process runs any more.
+    Drained {
+        /// The hive.
+        hive: Box<Hive<'a>>,
+        /// The workers that come back when it is resumed.
+        worker_ids: &'a [String],
+    },
 }
 
 /// One step of a spawn, as a line of a stream.
