@@ -19,6 +19,7 @@ mod launcher;
 mod leftovers;
 mod output;
 mod unix;
+pub mod usage;
 
 pub use cgroup::{CgroupError, CgroupSetting, CgroupSettingError, Cgroups, WorkerCgroup};
 pub use launcher::{LaunchError, Launched, Launcher, WorkerCommand};
