@@ -14,7 +14,7 @@ use toml::{Table, Value};
 pub mod duration;
 mod sections;
 
-pub use sections::{DEFAULT_PORT, LogFormat, ServerConfig, TelemetryConfig};
+pub use sections::{DEFAULT_PORT, LogFormat, MetricsConfig, ServerConfig, TelemetryConfig};
 
 /// Why a configuration can't be used.
 #[derive(Debug, thiserror::Error)]
