@@ -40,9 +40,11 @@ mod proxy;
 mod registrar;
 mod service;
 mod spawn;
+mod telemetry;
 mod worker;
 
 pub use config::{HiveConfig, WorkerConfig};
 pub use folders::FoldersError;
 pub use service::{Hive, StartError};
+pub use telemetry::METRICS;
 pub use worker::SocketsError;

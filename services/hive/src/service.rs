@@ -7,6 +7,7 @@ use std::time::Duration;
 use rbee_proto::hive::v1::hive_service_server::HiveServiceServer;
 use rbee_proto::worker::v1::{text_service_server, worker_service_server};
 use rbee_service_kit::client::TargetError;
+use rbee_service_kit::metrics::Collect;
 use rbee_service_kit::{Lifecycle, ServerBuilder, Target};
 use rbee_store::{Store, StoreError};
 use sysinfo::System;
@@ -18,10 +19,11 @@ use crate::folders::{Folders, FoldersError};
 use crate::grpc::HiveHandler;
 use crate::grpc::convert::Identity;
 use crate::host::Host;
-use crate::process::Launcher;
+use crate::process::{Cgroups, Launcher};
 use crate::proxy::Proxy;
 use crate::registrar::{Registrar, Told};
 use crate::spawn::{Binaries, Parts, Spawner};
+use crate::telemetry::{Metrics, Numbers, Telemetry};
 use crate::worker::Workers;
 
 /// Besides their grace, what workers may take to leave at shutdown.
@@ -58,6 +60,7 @@ pub enum StartError {
 pub struct Hive {
     handler: HiveHandler,
     told: Told,
+    numbers: Numbers,
 }
 
 impl Hive {
@@ -87,7 +90,8 @@ impl Hive {
         };
         let catalog = Catalog::new(catalog.connect_lazy()?, config.catalog_timeout);
         let workers = Workers::default();
-        let host = Host::new(devices, workers.clone());
+        let host = Host::new(devices.clone(), workers.clone());
+        let telemetry = Telemetry::new(host.clone(), devices, workers.clone(), Cgroups::none());
         let (registrar, told) =
             Registrar::new(catalog.clone(), identity.clone(), workers.clone(), host.clone());
         lifecycle.spawn(registrar.run(lifecycle.token(), config.worker.stop_grace + LEAVING_SLACK));
@@ -103,14 +107,25 @@ impl Hive {
             config: config.worker,
             lifecycle: lifecycle.clone(),
         });
+        let numbers = Numbers {
+            telemetry: telemetry.clone(),
+            metrics: Metrics::default(),
+            workers: workers.clone(),
+            told: told.clone(),
+        };
         let handler = HiveHandler {
             identity: Arc::new(identity),
             spawner,
             workers,
             host,
+            telemetry,
             shutdown: lifecycle.token(),
         };
-        Ok(Self { handler, told })
+        Ok(Self {
+            handler,
+            told,
+            numbers,
+        })
     }
 
     /// The hive's id.
@@ -122,6 +137,12 @@ impl Hive {
     /// Waits until the catalog knows this hive, which takes both their servers to run. Cancel safe.
     pub async fn registered(&self) {
         self.told.registered().await;
+    }
+
+    /// What it tells Prometheus, measured whenever somebody asks.
+    #[must_use]
+    pub fn metrics(&self) -> Arc<dyn Collect> {
+        Arc::new(self.numbers.clone())
     }
 
     /// Adds the hive's service and the way to its workers to a server.

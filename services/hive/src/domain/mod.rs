@@ -13,6 +13,7 @@ mod needs;
 pub mod placing;
 pub mod plan;
 mod process_usage;
+pub mod rates;
 mod refusal;
 pub mod report;
 mod ring;

@@ -13,9 +13,10 @@ use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 
 use super::convert::{self, Identity};
-use super::status;
+use super::{status, telemetry};
 use crate::host::Host;
 use crate::spawn::Spawner;
+use crate::telemetry::Telemetry;
 use crate::worker::{Change, Workers};
 
 /// Longest request id.
@@ -30,6 +31,7 @@ pub(crate) struct HiveHandler {
     pub(crate) spawner: Spawner,
     pub(crate) workers: Workers,
     pub(crate) host: Host,
+    pub(crate) telemetry: Telemetry,
     pub(crate) shutdown: CancellationToken,
 }
 
@@ -199,9 +201,13 @@ impl HiveService for HiveHandler {
 
     async fn watch_telemetry(
         &self,
-        _: Request<wire::WatchTelemetryRequest>,
+        request: Request<wire::WatchTelemetryRequest>,
     ) -> Result<Response<Self::WatchTelemetryStream>, Status> {
-        Err(Status::unimplemented("watch_telemetry is being built"))
+        let interval = telemetry::interval_from_wire(request.get_ref())?;
+        let answers = telemetry::watch(self.telemetry.clone(), interval)
+            .map(Ok)
+            .take_until(self.shutdown.clone().cancelled_owned());
+        Ok(Response::new(Box::pin(answers)))
     }
 
     async fn drain(&self, _: Request<wire::DrainRequest>) -> Result<Response<wire::DrainResponse>, Status> {

@@ -159,6 +159,14 @@ impl Workers {
         }
     }
 
+    /// How to reach a worker that answers now, to look at it. `None` for others.
+    #[must_use]
+    pub(crate) fn link(&self, id: &WorkerId) -> Option<Link> {
+        let table = self.shared.table.lock();
+        let entry = table.entries.get(id)?;
+        matches!(entry.worker.borrow().state, State::Ready).then(|| entry.link.clone())
+    }
+
     /// Tells a worker to leave, waits until it is gone with all it had, and answers it as it was
     /// at the end. `None` if there is no such worker. Cancelling this does not cancel the leaving.
     pub(crate) async fn stop(&self, id: &WorkerId) -> Option<Worker> {

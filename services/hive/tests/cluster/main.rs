@@ -8,3 +8,4 @@ mod memory;
 mod proxy;
 mod registry;
 mod spawn;
+mod telemetry;

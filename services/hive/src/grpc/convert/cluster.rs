@@ -80,20 +80,17 @@ fn memory_to_wire(memory: &WorkerMemory) -> wire::WorkerMemory {
 
 /// Writes a worker of this hive.
 pub(crate) fn worker_to_wire(worker: &Worker, hive: &Identity) -> wire::Worker {
-    let (state, failure, load_fraction) = match &worker.state {
-        State::Starting => (wire::WorkerState::Starting, None, None),
-        State::Loading { fraction } => (wire::WorkerState::Loading, None, *fraction),
-        State::Ready => (wire::WorkerState::Ready, None, None),
-        State::Stopping { .. } => (wire::WorkerState::Stopping, None, None),
-        State::Stopped => (wire::WorkerState::Stopped, None, None),
-        State::Failed(failure) => (wire::WorkerState::Failed, Some(failure_to_wire(failure)), None),
+    let (failure, load_fraction) = match &worker.state {
+        State::Loading { fraction } => (None, *fraction),
+        State::Failed(failure) => (Some(failure_to_wire(failure)), None),
+        _ => (None, None),
     };
     wire::Worker {
         id: worker.id.to_string(),
         model_id: worker.model_id.to_string(),
         worker_type: worker_type_to_wire(worker.worker_type).into(),
         device_id: worker.device_id.to_string(),
-        state: state.into(),
+        state: state_to_wire(&worker.state).into(),
         hive_id: hive.id.to_string(),
         hive_address: hive.address.clone(),
         created_at: Some(timestamp_to_wire(worker.created_at)),
@@ -103,6 +100,18 @@ pub(crate) fn worker_to_wire(worker: &Worker, hive: &Identity) -> wire::Worker {
         process_id: worker.process_id,
         memory: worker.memory.as_ref().map(memory_to_wire),
         ..wire::Worker::default()
+    }
+}
+
+/// Writes where a worker is in its life.
+pub(crate) fn state_to_wire(state: &State) -> wire::WorkerState {
+    match state {
+        State::Starting => wire::WorkerState::Starting,
+        State::Loading { .. } => wire::WorkerState::Loading,
+        State::Ready => wire::WorkerState::Ready,
+        State::Stopping { .. } => wire::WorkerState::Stopping,
+        State::Stopped => wire::WorkerState::Stopped,
+        State::Failed(_) => wire::WorkerState::Failed,
     }
 }
 
