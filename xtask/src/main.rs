@@ -6,6 +6,7 @@
 //! | `cargo xtask test` | everything CI checks; `.ci/run` calls exactly this |
 //! | `cargo xtask bench download` | how fast something is, beside what people would use instead |
 //! | `cargo xtask test --all` | that, and the store on an S3 server, which is built first |
+//! | `cargo xtask fidelity llm` | whether the text worker says the same as the references |
 //! | `cargo xtask fixtures` | fetches the real models that the demo and the tests use |
 //! | `cargo xtask tidy` | the house rules that no other tool checks |
 //!
@@ -13,6 +14,7 @@
 
 mod bench;
 mod demo;
+mod fidelity;
 mod fixtures;
 mod interrupt;
 mod process;
@@ -50,6 +52,8 @@ enum Command {
     Test(test::Arguments),
     /// Measures.
     Bench(bench::Arguments),
+    /// Compares with golden data of other implementations.
+    Fidelity(fidelity::Arguments),
     /// Fetches the real models of the demo and the tests into the user's cache.
     Fixtures(fixtures::Arguments),
     /// Checks the house rules: error pages, links, dependencies, paths, file sizes.
@@ -62,6 +66,7 @@ fn main() -> ExitCode {
         Command::Demo(arguments) => demo::run(&workspace, arguments),
         Command::Test(arguments) => test::run(&workspace, arguments),
         Command::Bench(arguments) => bench::run(&workspace, arguments),
+        Command::Fidelity(arguments) => fidelity::run(&workspace, arguments),
         Command::Fixtures(arguments) => fixtures::run(&workspace, arguments),
         Command::Tidy => tidy::run(&workspace),
     });

@@ -12,7 +12,9 @@
 //!   descriptions lie on disk.
 //! - [`estimate`], [`placement`]: how much memory a worker will take, and where it goes.
 //! - [`gguf`], [`safetensors`]: file headers; [`detect`]: what a file or a folder is, by its headers.
+//! - [`LlmArchitecture`]: the builds of language models that are detected, estimated and run.
 
+mod architecture;
 mod artifact;
 pub mod detect;
 mod device;
@@ -29,6 +31,7 @@ pub mod safetensors;
 mod sha256;
 mod worker;
 
+pub use architecture::LlmArchitecture;
 pub use artifact::{Artifact, ArtifactId};
 pub use device::{DeviceId, DeviceIdError, DeviceKind, Platform};
 pub use ids::{HiveId, IdError, JobId, WorkerBinaryId, WorkerId};

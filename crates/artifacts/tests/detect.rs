@@ -161,7 +161,7 @@ fn gguf_models_are_known() {
                 panic!("{name} is {}", detected.in_words());
             };
             let (family, kind) = name.rsplit_once('-').unwrap();
-            let architecture = if matches!(family, "mistral" | "mixtral") {
+            let architecture = if matches!(family, "llama-256" | "mistral" | "mixtral") {
                 "llama"
             } else {
                 family

@@ -64,7 +64,7 @@ fn parse(bytes: &[u8]) -> Result<GgufHeader, GgufError> {
 
 /// All that a worker checks before it loads weights.
 fn check_model(header: &GgufHeader) -> Result<(), GgufError> {
-    require_architecture(header, &["llama", "qwen2", "gemma3"])?;
+    require_architecture(header)?;
     let decoder = DecoderFacts::read(header)?;
     decoder.check_tensors(header)?;
     TokenizerFacts::read(header, decoder.vocab_size)?;

@@ -15,6 +15,7 @@
 //!   and tokenizer, and words of tokens.
 //! - [`engine`]: queue, scheduler and cancellation, on a thread of its own. [`sampling`] chooses tokens.
 //! - [`model`], [`kernels`]: from a GGUF file to logits.
+//! - [`fidelity`]: whether all of that says the same as the references.
 //!
 //! What holds: nothing is computed on the threads of the runtime; queues are bounded; a client that
 //! leaves stops its answer within one token; no log line holds a prompt or a token of access.
@@ -22,6 +23,7 @@
 pub mod config;
 pub mod domain;
 pub mod engine;
+pub mod fidelity;
 pub mod generator;
 pub mod grpc;
 pub mod kernels;

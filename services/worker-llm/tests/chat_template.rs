@@ -1,4 +1,5 @@
-//! Chat templates against what transformers renders, and against templates that mean harm.
+//! The real model's own chat template, and templates that mean harm. (Templates against what transformers
+//! renders: `tests/fidelity.rs`.)
 
 #![allow(clippy::unwrap_used, reason = "a test that panics says no")]
 
@@ -45,10 +46,7 @@ struct Conversation {
 
 #[derive(Deserialize)]
 struct Template {
-    file: Option<String>,
     gguf: Option<String>,
-    level: Option<String>,
-    special_tokens: Option<SpecialTokens>,
     #[serde(default)]
     cases: Vec<Case>,
 }
@@ -147,104 +145,6 @@ fn compile(source: &str, tokens: &SpecialTokens) -> Result<ChatTemplate, Templat
         tokens.bos_token.clone(),
         tokens.eos_token.clone(),
     )
-}
-
-/// All cases of a level; gives how many pass and what is wrong with the others.
-fn level(cases: &Cases, level: &str) -> (usize, Vec<String>) {
-    let mut passed = 0;
-    let mut wrong = Vec::new();
-    for template in cases
-        .templates
-        .iter()
-        .filter(|template| template.level.as_deref() == Some(level))
-    {
-        let (Some(file), Some(tokens)) = (&template.file, &template.special_tokens) else {
-            continue;
-        };
-        let source = std::fs::read_to_string(models::fixture(&format!("llm/{file}"))).unwrap();
-        let compiled = compile(&source, tokens).unwrap_or_else(|error| panic!("{file}: {error}"));
-        for case in &template.cases {
-            match case.check(&compiled, &cases.conversations[&case.conversation], cases.now) {
-                Ok(()) => passed += 1,
-                Err(problem) => wrong.push(format!("{file} {} {problem}", case.conversation)),
-            }
-        }
-    }
-    (passed, wrong)
-}
-
-#[test]
-fn core_templates_render_as_in_python() {
-    let (passed, wrong) = level(&read("llm/chat/cases.json"), "core");
-    println!("core: {passed} of {} are equal", passed + wrong.len());
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    assert!(passed > 400);
-}
-
-#[test]
-fn extended_templates_render_as_in_python() {
-    let (passed, wrong) = level(&read("llm/chat/cases.json"), "extended");
-    println!("extended: {passed} of {} are equal", passed + wrong.len());
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-}
-
-#[derive(Deserialize)]
-struct Snippets {
-    now: DateTime,
-    context: SnippetContext,
-    snippets: Vec<Snippet>,
-}
-
-#[derive(Deserialize)]
-struct SnippetContext {
-    #[serde(flatten)]
-    tokens: SpecialTokens,
-    add_generation_prompt: bool,
-    messages: Vec<Json>,
-    tools: Option<Json>,
-    documents: Option<Json>,
-}
-
-#[derive(Deserialize)]
-struct Snippet {
-    template: String,
-    text: String,
-}
-
-#[test]
-fn snippets_render_as_in_python() {
-    let snippets: Snippets = read("llm/chat/snippets.json");
-    let SnippetContext {
-        tokens,
-        add_generation_prompt,
-        messages,
-        tools,
-        documents,
-    } = snippets.context;
-    let conversation = Conversation {
-        messages,
-        tools,
-        documents,
-    };
-    let kwargs = HashMap::from([(
-        "add_generation_prompt".to_owned(),
-        Json::from(add_generation_prompt),
-    )]);
-    let mut wrong = Vec::new();
-    for snippet in &snippets.snippets {
-        let got = compile(&snippet.template, &tokens).and_then(|template| {
-            conversation.with_input(&kwargs, snippets.now, |input| template.render(input))
-        });
-        if got.as_ref().ok() != Some(&snippet.text) {
-            wrong.push(format!(
-                "{} gave {got:?}, not {:?}",
-                snippet.template, snippet.text
-            ));
-        }
-    }
-    let passed = snippets.snippets.len() - wrong.len();
-    println!("snippets: {passed} of {} are equal", snippets.snippets.len());
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 #[test]

@@ -188,6 +188,17 @@ fn load_with(old: &str, new: &str) -> GgufError {
     load_bytes(&bytes)
 }
 
+/// The tiny Qwen3 file under the name of another architecture.
+fn qwen3_called(name: &[u8; 5]) -> Vec<u8> {
+    let mut bytes = std::fs::read(models::fixture("llm/tiny/qwen3/qwen3-q8_0.gguf")).unwrap();
+    for place in 0..bytes.len() - name.len() {
+        if bytes[place..].starts_with(b"qwen3") {
+            bytes[place..][..name.len()].copy_from_slice(name);
+        }
+    }
+    bytes
+}
+
 fn load_bytes(bytes: &[u8]) -> GgufError {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("broken.gguf");
@@ -209,18 +220,10 @@ fn a_broken_file_is_refused_with_the_field_that_is_wrong() {
     assert!(missing.field().contains("blk.1.attn_q.bias"), "{missing}");
 
     // A tensor of a layer that the decoder has no place for must not be left out silently.
-    let mut bytes = std::fs::read(models::fixture("llm/tiny/qwen3/qwen3-q8_0.gguf")).unwrap();
-    let qwen3 = b"qwen3";
-    for place in 0..bytes.len() - qwen3.len() {
-        if bytes[place..].starts_with(qwen3) {
-            bytes[place + 4] = b'2';
-        }
-    }
-    let other = load_bytes(&bytes);
+    let other = load_bytes(&qwen3_called(b"qwen2"));
     assert!(other.field().starts_with("tensor blk.0.attn_"), "{other}");
 
-    let bytes = std::fs::read(models::fixture("llm/tiny/llama/llama-q8_0.gguf")).unwrap();
-    let unsupported = load_bytes(&bytes);
+    let unsupported = load_bytes(&qwen3_called(b"mamba"));
     assert!(
         matches!(unsupported, GgufError::Unsupported { .. }),
         "{unsupported}"

@@ -39,10 +39,7 @@ pub use error::DetectError;
 pub use file_kind::{FileKind, SNIFF_BYTES, sniff};
 pub use json::{JsonObject, ShardIndex};
 pub use layout::{Layout, Tensor};
-pub use llm::{
-    GGUF_ARCHITECTURES, LlmConfig, LlmFacts, LlmFormat, MODEL_TYPES, TokenizerFiles, detect_gguf,
-    detect_safetensors_llm,
-};
+pub use llm::{LlmConfig, LlmFacts, LlmFormat, TokenizerFiles, detect_gguf, detect_safetensors_llm};
 pub use lora::{LoraFacts, LoraMethod, LoraNaming};
 pub use path::{Links, detect_path};
 pub use precision::{Precision, parameter_count, precision};

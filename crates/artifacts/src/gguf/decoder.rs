@@ -2,6 +2,7 @@
 
 use super::error::{GgufError, required};
 use super::header::GgufHeader;
+use crate::LlmArchitecture;
 
 /// Limits far above any published model (the largest have 126 blocks, embeddings of 18 432 and
 /// contexts of 10 million), far below what would overflow in sizes computed from them.
@@ -67,22 +68,23 @@ pub struct DecoderFacts {
     pub sliding_window: Option<u32>,
 }
 
-/// The architecture of the file, which must be one of `supported`.
+/// The architecture of the file, which must be one that is known.
 ///
 /// # Errors
-/// When `general.architecture` is absent, no string, or not among `supported`.
-pub fn require_architecture<'a>(header: &'a GgufHeader, supported: &[&str]) -> Result<&'a str, GgufError> {
-    let architecture = architecture(header)?;
-    if supported.contains(&architecture) {
-        return Ok(architecture);
-    }
-    Err(GgufError::unsupported(
-        super::summary::ARCHITECTURE_KEY,
-        format!(
-            "\"{architecture}\" is not supported; supported are {}",
-            supported.join(", ")
-        ),
-    ))
+/// When `general.architecture` is absent, no string, or not known.
+pub fn require_architecture(header: &GgufHeader) -> Result<LlmArchitecture, GgufError> {
+    let name = architecture(header)?;
+    name.parse().map_err(|_| {
+        let known: Vec<&str> = LlmArchitecture::ALL.iter().map(|known| known.as_str()).collect();
+        GgufError::unsupported(
+            super::summary::ARCHITECTURE_KEY,
+            format!(
+                "\"{}\" is not supported; supported are {}",
+                name.escape_debug(),
+                known.join(", ")
+            ),
+        )
+    })
 }
 
 pub(super) fn architecture(header: &GgufHeader) -> Result<&str, GgufError> {

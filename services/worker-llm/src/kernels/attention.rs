@@ -49,6 +49,8 @@ pub struct AttentionShape {
     pub head_dim: usize,
     /// Multiplies the scores.
     pub scale: f32,
+    /// Scores are kept between this and its negative (see [`soft_cap`](super::soft_cap)).
+    pub soft_cap: Option<f32>,
     /// How many positions a position sees, itself included; `None` for all before it.
     pub window: Option<usize>,
 }
@@ -313,6 +315,7 @@ fn attend_group(
                 values,
                 seen,
                 scale: shape.scale,
+                soft_cap: shape.soft_cap,
             };
             for (state, numbers) in heads(row) {
                 let query = &queries[numbers.clone()];
@@ -337,12 +340,13 @@ struct View<'a> {
     /// Positions within the block, at least one.
     seen: Range<usize>,
     scale: f32,
+    soft_cap: Option<f32>,
 }
 
 multiversion! {
     /// Adds what one query sees of a block to its running softmax.
     fn add_block(query: &[f32], view: &View<'_>, running: &mut (f32, f32), out: &mut [f32]) |mul_add| {
-        let View { keys, values, seen, scale } = view;
+        let View { keys, values, seen, scale, soft_cap } = view;
         let dim = query.len();
         let mut scores = [0.0f32; BLOCK];
         for (&query, keys) in query.iter().zip(keys.as_chunks::<BLOCK>().0) {
@@ -350,10 +354,18 @@ multiversion! {
                 scores[place] = mul_add(query, keys[place], scores[place]);
             }
         }
+        for score in &mut scores {
+            *score *= scale;
+        }
+        if let Some(cap) = *soft_cap {
+            for score in &mut scores {
+                *score = cap * (1.0 - 2.0 / (exp(2.0 * (*score / cap), mul_add) + 1.0));
+            }
+        }
         let mut largest = running.0;
         for (place, score) in scores.iter_mut().enumerate() {
             let visible = place >= seen.start && place < seen.end;
-            *score = if visible { *score * scale } else { f32::NEG_INFINITY };
+            *score = if visible { *score } else { f32::NEG_INFINITY };
             largest = largest.max(*score);
         }
         let mut sum = 0.0;
@@ -419,7 +431,11 @@ mod tests {
                 .map(|place| {
                     let key = &keys[place * kv_width + kv_head..][..dim];
                     let score: f32 = query.iter().zip(key).map(|(q, k)| q * k).sum();
-                    f64::from(score * shape.scale).exp()
+                    let score = f64::from(score * shape.scale);
+                    shape
+                        .soft_cap
+                        .map_or(score, |cap| f64::from(cap) * (score / f64::from(cap)).tanh())
+                        .exp()
                 })
                 .collect();
             let sum: f64 = weights.iter().sum();
@@ -443,11 +459,12 @@ mod tests {
             group in 1usize..4,
             dim in prop::sample::select(vec![8usize, 32, 40]),
             window in prop::option::of(1usize..150),
+            soft_cap in prop::option::of(0.5f32..5.0),
             threads in 1usize..3,
             seed: u64,
         ) {
             let rows = rows.min(positions);
-            let shape = AttentionShape { heads: kv_heads * group, kv_heads, head_dim: dim, scale: 0.3, window };
+            let shape = AttentionShape { heads: kv_heads * group, kv_heads, head_dim: dim, scale: 0.3, soft_cap, window };
             let mut random = crate::sampling::Random::from_seed(seed);
             let mut numbers = |count: usize| -> Vec<f32> {
                 (0..count).map(|_| random.next_f64() as f32 * 4.0 - 2.0).collect()

@@ -140,6 +140,34 @@ multiversion! {
     }
 }
 
+multiversion! {
+    /// The same in the layout of GPT-J, which GGUF files of the Llama family keep: item `2i` turns
+    /// with item `2i + 1`.
+    pub fn rotate_neighbours(heads: &mut [f32], head_dim: usize, cos: &[f32], sin: &[f32]) |_mul_add| {
+        let pairs = cos.len();
+        for head in heads.chunks_exact_mut(head_dim) {
+            let turned = head[..2 * pairs].as_chunks_mut::<2>().0;
+            for (([x, y], &cos), &sin) in turned.iter_mut().zip(cos).zip(sin) {
+                (*x, *y) = (*x * cos - *y * sin, *x * sin + *y * cos);
+            }
+        }
+    }
+
+    /// Keeps everything between `-cap` and `cap`: `cap * tanh(x / cap)` (Gemma 2 report, section 2).
+    pub fn soft_cap(rows: &mut [f32], cap: f32) |mul_add| {
+        for x in rows.iter_mut() {
+            *x = cap * (1.0 - 2.0 / (exp(2.0 * (*x / cap), mul_add) + 1.0));
+        }
+    }
+
+    /// Adds `factor` times `values`.
+    pub fn add_scaled(row: &mut [f32], values: &[f32], factor: f32) |mul_add| {
+        for (x, &value) in row.iter_mut().zip(values) {
+            *x = mul_add(factor, value, *x);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -193,6 +221,34 @@ mod tests {
                 for i in 0..a.len() {
                     prop_assert!((f64::from(out[i]) - f64::from(a[i]) * factor * f64::from(b[i])).abs() < 1e-4);
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn neighbours_turn_and_the_rest_stays() {
+        let (sin, cos) = 0.5f32.sin_cos();
+        for isa in Isa::available() {
+            let mut heads = [1.0, 2.0, 7.0, 5.0, 1.0, 2.0, 7.0, 5.0];
+            rotate_neighbours(isa, &mut heads, 4, &[cos], &[sin]);
+            let turned = [cos - 2.0 * sin, sin + 2.0 * cos, 7.0, 5.0];
+            assert_eq!(heads[..4], turned);
+            assert_eq!(heads[4..], turned);
+        }
+    }
+
+    #[test]
+    fn a_soft_cap_follows_its_formula() {
+        let given = [-400.0f32, -3.0, -0.01, 0.0, 0.5, 20.0, 1e30];
+        for isa in Isa::available() {
+            let mut capped = given;
+            soft_cap(isa, &mut capped, 30.0);
+            for (x, capped) in given.iter().zip(capped) {
+                let expected = 30.0 * (f64::from(*x) / 30.0).tanh();
+                assert!(
+                    (f64::from(capped) - expected).abs() < 1e-5,
+                    "{capped} is not {expected}"
+                );
             }
         }
     }

@@ -30,6 +30,15 @@ impl SharedBytes {
         Some(Self { owner, range })
     }
 
+    /// A part of the part; `range` counts from its start.
+    fn part(&self, range: Range<usize>) -> Self {
+        assert!(range.end <= self.range.len());
+        Self {
+            owner: Arc::clone(&self.owner),
+            range: self.range.start + range.start..self.range.start + range.end,
+        }
+    }
+
     /// The bytes.
     #[must_use]
     pub fn as_slice(&self) -> &[u8] {
@@ -105,6 +114,23 @@ impl Matrix {
             row_bytes,
             data,
         })
+    }
+
+    /// Some of its rows as a matrix of their own, over the same bytes: for files that keep several
+    /// matrices in one.
+    ///
+    /// # Panics
+    /// If it has no such rows, or there are none in the range.
+    #[must_use]
+    pub fn part(&self, rows: Range<usize>) -> Self {
+        assert!(rows.start < rows.end && rows.end <= self.rows);
+        Self {
+            rows: rows.len(),
+            data: self
+                .data
+                .part(rows.start * self.row_bytes..rows.end * self.row_bytes),
+            ..*self
+        }
     }
 
     /// How its numbers are stored.

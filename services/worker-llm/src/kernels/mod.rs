@@ -29,7 +29,9 @@ mod x86;
 
 pub use attention::{AttentionShape, KvType, LayerCache, attend};
 pub use compute::{Arithmetic, Compute, Input, Product};
-pub use float::{add, gelu_gate, rms_norm, rotate, scale, silu_gate};
+pub use float::{
+    add, add_scaled, gelu_gate, rms_norm, rotate, rotate_neighbours, scale, silu_gate, soft_cap,
+};
 pub use isa::Isa;
 pub use matrix::{Matrix, MatrixError, SharedBytes};
 

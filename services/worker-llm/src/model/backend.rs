@@ -99,7 +99,7 @@ fn model_info(file: &ModelFile, spec: &DecoderSpec, options: &LoadOptions) -> Re
         });
     }
     Ok(ModelInfo {
-        architecture: spec.architecture.clone(),
+        architecture: spec.architecture.to_string(),
         name: facts.name,
         quantization: facts.quantization,
         vocab_size: spec.vocab_size,

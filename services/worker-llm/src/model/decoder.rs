@@ -1,11 +1,16 @@
 //! The forward pass.
 
+mod attention;
+mod feed_forward;
+mod rotation;
+
 use rayon::prelude::*;
 
-use super::spec::{Activation, DecoderSpec, RopeSpec};
-use super::weights::{LayerWeights, Linear, Weights};
+use self::rotation::{Rotation, frequencies};
+use super::spec::DecoderSpec;
+use super::weights::Weights;
 use crate::engine::BackendError;
-use crate::kernels::{self, AttentionShape, Compute, Isa, KvType, LayerCache, Matrix, Product, attend};
+use crate::kernels::{self, Compute, Isa, KvType, LayerCache, Matrix, Product};
 
 /// Rows that a thread takes at once in the small functions between products.
 const ROWS_PER_TASK: usize = 8;
@@ -80,16 +85,10 @@ struct Buffers {
     keys: Vec<f32>,
     values: Vec<f32>,
     attended: Vec<f32>,
-    gate: Vec<f32>,
-    up: Vec<f32>,
+    gates: feed_forward::Gates,
     output: Vec<f32>,
     logits: Vec<f32>,
-}
-
-/// The cosines and sines of one rotation for every row of a pass: `[row][pair]`.
-struct Rotation {
-    cos: Vec<f32>,
-    sin: Vec<f32>,
+    routed: feed_forward::Routed,
 }
 
 impl Decoder {
@@ -126,16 +125,6 @@ impl Decoder {
             layers: layers
                 .map(|layer| LayerCache::new(self.kv_type, &self.shape(layer)))
                 .collect(),
-        }
-    }
-
-    fn shape(&self, layer: usize) -> AttentionShape {
-        AttentionShape {
-            heads: self.spec.heads,
-            kv_heads: self.spec.kv_heads,
-            head_dim: self.spec.head_dim,
-            scale: self.spec.attention_scale,
-            window: self.spec.layers[layer].window,
         }
     }
 
@@ -188,126 +177,6 @@ impl Decoder {
             });
     }
 
-    fn attention(
-        &self,
-        layer: usize,
-        weights: &LayerWeights,
-        rotations: &[Rotation],
-        batch: &mut [Segment<'_>],
-        buffers: &mut Buffers,
-    ) {
-        let Buffers {
-            stream,
-            normed,
-            queries,
-            keys,
-            values,
-            attended,
-            output,
-            ..
-        } = buffers;
-        let spec = &self.spec;
-        let rows = stream.len() / spec.width;
-        let (query_width, kv_width) = (spec.heads * spec.head_dim, spec.kv_heads * spec.head_dim);
-        self.normalise(stream, &weights.attention_norm, normed);
-        queries.resize(rows * query_width, 0.0);
-        keys.resize(rows * kv_width, 0.0);
-        values.resize(rows * kv_width, 0.0);
-        let input = self.compute.input(normed, spec.width);
-        self.compute.multiply(
-            &input,
-            [
-                Product {
-                    matrix: &weights.query.matrix,
-                    out: queries,
-                },
-                Product {
-                    matrix: &weights.key.matrix,
-                    out: keys,
-                },
-                Product {
-                    matrix: &weights.value.matrix,
-                    out: values,
-                },
-            ],
-        );
-        let rotation = &rotations[spec.layers[layer].rope];
-        self.prepare_heads(
-            queries,
-            query_width,
-            &weights.query,
-            weights.query_norm.as_deref(),
-            Some(rotation),
-        );
-        self.prepare_heads(
-            keys,
-            kv_width,
-            &weights.key,
-            weights.key_norm.as_deref(),
-            Some(rotation),
-        );
-        self.prepare_heads(values, kv_width, &weights.value, None, None);
-
-        attended.resize(rows * query_width, 0.0);
-        let shape = self.shape(layer);
-        let mut first = 0;
-        for segment in batch {
-            let rows = first..first + segment.tokens.len();
-            first = rows.end;
-            let cache = &mut segment.cache.layers[layer];
-            let numbers = rows.start * kv_width..rows.end * kv_width;
-            cache.append(&keys[numbers.clone()], &values[numbers]);
-            let numbers = rows.start * query_width..rows.end * query_width;
-            attend(
-                &self.compute,
-                &shape,
-                cache,
-                &queries[numbers.clone()],
-                &mut attended[numbers],
-            );
-        }
-        self.project(attended, &weights.attention_output, output);
-        self.add_to_stream(output, weights.post_attention_norm.as_deref(), normed, stream);
-    }
-
-    fn feed_forward(&self, weights: &LayerWeights, buffers: &mut Buffers) {
-        let Buffers {
-            stream,
-            normed,
-            gate,
-            up,
-            output,
-            ..
-        } = buffers;
-        let rows = stream.len() / self.spec.width;
-        self.normalise(stream, &weights.feed_forward_norm, normed);
-        gate.resize(rows * self.spec.inner_width, 0.0);
-        up.resize(rows * self.spec.inner_width, 0.0);
-        let input = self.compute.input(normed, self.spec.width);
-        self.compute.multiply(
-            &input,
-            [
-                Product {
-                    matrix: &weights.gate,
-                    out: gate,
-                },
-                Product {
-                    matrix: &weights.up,
-                    out: up,
-                },
-            ],
-        );
-        let piece = self.spec.inner_width.min(1024) * ROWS_PER_TASK;
-        gate.par_chunks_mut(piece)
-            .zip(up.par_chunks(piece))
-            .for_each(|(gate, up)| match self.spec.activation {
-                Activation::Silu => kernels::silu_gate(self.isa(), gate, up),
-                Activation::Gelu => kernels::gelu_gate(self.isa(), gate, up),
-            });
-        self.project(gate, &weights.down, output);
-        self.add_to_stream(output, weights.post_feed_forward_norm.as_deref(), normed, stream);
-    }
-
     fn logits(&self, batch: &mut [Segment<'_>], buffers: &mut Buffers) -> Result<(), BackendError> {
         let Buffers {
             stream,
@@ -330,6 +199,11 @@ impl Decoder {
         }
         self.normalise(output, &self.weights.output_norm, normed);
         self.project(normed, &self.weights.output, logits);
+        if let Some(cap) = self.spec.logit_soft_cap {
+            logits
+                .par_chunks_mut(1 << 12)
+                .for_each(|part| kernels::soft_cap(self.isa(), part, cap));
+        }
         let mut rest = logits.as_slice();
         for segment in batch {
             let (count, out) = match &mut segment.logits {
@@ -365,36 +239,6 @@ impl Decoder {
             });
     }
 
-    /// Adds the bias, normalises each head, and turns them by their positions.
-    fn prepare_heads(
-        &self,
-        rows: &mut [f32],
-        width: usize,
-        linear: &Linear,
-        norm: Option<&[f32]>,
-        rotation: Option<&Rotation>,
-    ) {
-        let isa = self.isa();
-        let pairs = self.spec.rope_dim / 2;
-        rows.par_chunks_mut(width)
-            .enumerate()
-            .with_min_len(ROWS_PER_TASK)
-            .for_each(|(index, row)| {
-                if let Some(bias) = &linear.bias {
-                    kernels::add(isa, row, bias);
-                }
-                if let Some(weight) = norm {
-                    let given = row.to_vec();
-                    kernels::rms_norm(isa, &given, weight, self.spec.epsilon, row);
-                }
-                if let Some(rotation) = rotation {
-                    let places = index * pairs..(index + 1) * pairs;
-                    let (cos, sin) = (&rotation.cos[places.clone()], &rotation.sin[places]);
-                    kernels::rotate(isa, row, self.spec.head_dim, cos, sin);
-                }
-            });
-    }
-
     fn project(&self, rows: &[f32], matrix: &Matrix, out: &mut Vec<f32>) {
         out.resize(rows.len() / matrix.len() * matrix.rows(), 0.0);
         let input = self.compute.input(rows, matrix.len());
@@ -423,27 +267,4 @@ impl Decoder {
                 kernels::add(self.isa(), stream, addition);
             });
     }
-}
-
-impl Rotation {
-    fn new(frequencies: &[f32], positions: &[usize]) -> Self {
-        let angles = positions.iter().flat_map(|&position| {
-            frequencies
-                .iter()
-                .map(move |&frequency| position as f32 * frequency)
-        });
-        let (sin, cos) = angles.map(f32::sin_cos).unzip();
-        Self { cos, sin }
-    }
-}
-
-/// How far each pair turns from one position to the next: `theta^(-2i / dim)`.
-fn frequencies(rope: &RopeSpec, dim: usize, factors: Option<&[f32]>) -> Vec<f32> {
-    (0..dim / 2)
-        .map(|pair| {
-            let factor = factors.map_or(1.0, |factors| factors[pair]);
-            let exponent = (2 * pair) as f64 / dim as f64;
-            (f64::from(rope.theta).powf(-exponent) / f64::from(rope.position_divisor * factor)) as f32
-        })
-        .collect()
 }

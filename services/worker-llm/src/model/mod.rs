@@ -24,5 +24,5 @@ pub use decoder::{Decoder, KvCache, LogitsFor, Segment};
 pub use error::LoadError;
 pub use file::ModelFile;
 pub use info::ModelInfo;
-pub use spec::{Activation, DecoderSpec, LayerSpec, RopeSpec, SUPPORTED_ARCHITECTURES};
+pub use spec::{Activation, DecoderSpec, ExpertSpec, LayerSpec, RopeLayout, RopeScale, RopeSpec};
 pub use weights::Weights;

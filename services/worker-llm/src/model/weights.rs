@@ -1,12 +1,19 @@
 //! The tensors of a decoder by their roles.
+//!
+//! Roles have the names of GGUF. Files differ in how they lay matrices together: query, key and value
+//! in one, gate and up in one, all experts in one. Here each is a matrix of its own, over the bytes
+//! where they lie.
 
 use std::collections::HashSet;
 
 use rbee_artifacts::gguf::{DecoderFacts, GgufError};
 
 use super::file::ModelFile;
-use super::spec::DecoderSpec;
+use super::spec::{DecoderSpec, ExpertSpec};
 use crate::kernels::Matrix;
+
+/// Divides the frequencies of the rotation, where a file has it.
+pub(super) const ROPE_FACTORS: &str = "rope_freqs.weight";
 
 /// All weights of a decoder. Matrices stay in the file; vectors are small and are copied.
 #[derive(Debug)]
@@ -32,9 +39,7 @@ pub(super) struct LayerWeights {
     pub(super) attention_output: Matrix,
     pub(super) post_attention_norm: Option<Vec<f32>>,
     pub(super) feed_forward_norm: Vec<f32>,
-    pub(super) gate: Matrix,
-    pub(super) up: Matrix,
-    pub(super) down: Matrix,
+    pub(super) feed_forward: FeedForward,
     pub(super) post_feed_forward_norm: Option<Vec<f32>>,
 }
 
@@ -45,6 +50,28 @@ pub(super) struct Linear {
     pub(super) bias: Option<Vec<f32>>,
 }
 
+/// The second half of a layer.
+#[derive(Debug)]
+pub(super) enum FeedForward {
+    /// Every token takes all of it.
+    Dense(GatedUnit),
+    /// Every token takes the few experts that the router gives it.
+    Experts {
+        /// One row for each expert.
+        router: Matrix,
+        experts: Vec<GatedUnit>,
+        spec: ExpertSpec,
+    },
+}
+
+/// `down(activation(gate(x)) * up(x))` (Shazeer 2020).
+#[derive(Debug)]
+pub(super) struct GatedUnit {
+    pub(super) gate: Matrix,
+    pub(super) up: Matrix,
+    pub(super) down: Matrix,
+}
+
 /// Takes tensors out of a file and remembers which.
 struct Binder<'a> {
     file: &'a ModelFile,
@@ -52,10 +79,27 @@ struct Binder<'a> {
 }
 
 impl Binder<'_> {
+    fn has(&self, name: &str) -> bool {
+        self.file.header().tensor(name).is_some()
+    }
+
     fn matrix(&mut self, name: String, rows: usize, len: usize) -> Result<Matrix, GgufError> {
         let matrix = self.file.matrix(&name, rows, len);
         self.taken.insert(name);
         matrix
+    }
+
+    /// The matrices of a tensor that holds `count` of them, one after the other.
+    fn stack(
+        &mut self,
+        name: String,
+        count: usize,
+        rows: usize,
+        len: usize,
+    ) -> Result<Vec<Matrix>, GgufError> {
+        let stack = self.file.stack(&name, count, rows, len);
+        self.taken.insert(name);
+        stack
     }
 
     fn vector(&mut self, name: String, len: usize) -> Result<Vec<f32>, GgufError> {
@@ -68,10 +112,18 @@ impl Binder<'_> {
         wanted.then(|| self.vector(name, len)).transpose()
     }
 
-    fn linear(&mut self, name: &str, rows: usize, len: usize, bias: bool) -> Result<Linear, GgufError> {
-        Ok(Linear {
-            matrix: self.matrix(format!("{name}.weight"), rows, len)?,
-            bias: self.vector_if(bias, format!("{name}.bias"), rows)?,
+    /// Finds the tensor of a layer that was not asked for, if there is one.
+    fn left_out(&self, layer_count: usize) -> Option<&str> {
+        let of_layer =
+            |name: &str| -> Option<usize> { name.strip_prefix("blk.")?.split('.').next()?.parse().ok() };
+        let mut names = self
+            .file
+            .header()
+            .tensors
+            .iter()
+            .map(|tensor| tensor.name.as_str());
+        names.find(|name| {
+            of_layer(name).is_some_and(|layer| layer < layer_count) && !self.taken.contains(*name)
         })
     }
 }
@@ -92,36 +144,27 @@ impl Weights {
         };
         let (width, vocab_size) = (spec.width, spec.vocab_size);
         let embedding = binder.matrix("token_embd.weight".to_owned(), vocab_size, width)?;
-        let output = match header.tensor("output.weight") {
-            Some(_) => binder.matrix("output.weight".to_owned(), vocab_size, width)?,
-            None => embedding.clone(),
+        let output = match binder.has("output.weight") {
+            true => binder.matrix("output.weight".to_owned(), vocab_size, width)?,
+            false => embedding.clone(),
         };
-        let rope_factors = "rope_freqs.weight";
         let weights = Self {
             embedding,
             output,
             output_norm: binder.vector("output_norm.weight".to_owned(), width)?,
             rope_factors: binder.vector_if(
-                header.tensor(rope_factors).is_some(),
-                rope_factors.to_owned(),
+                binder.has(ROPE_FACTORS),
+                ROPE_FACTORS.to_owned(),
                 spec.rope_dim / 2,
             )?,
             layers: (0..spec.layers.len())
                 .map(|layer| bind_layer(&mut binder, spec, &format!("blk.{layer}")))
                 .collect::<Result<_, _>>()?,
         };
-        let layer_count = spec.layers.len();
-        let left_out = header.tensors.iter().find(|tensor| {
-            let layer = tensor
-                .name
-                .strip_prefix("blk.")
-                .and_then(|name| name.split('.').next()?.parse().ok());
-            layer.is_some_and(|layer: usize| layer < layer_count) && !binder.taken.contains(&tensor.name)
-        });
-        match left_out {
+        match binder.left_out(spec.layers.len()) {
             None => Ok(weights),
-            Some(tensor) => Err(GgufError::Unsupported {
-                field: format!("tensor {}", tensor.name),
+            Some(name) => Err(GgufError::Unsupported {
+                field: format!("tensor {name}"),
                 problem: format!("is not a part of {} that this worker knows", spec.architecture),
             }),
         }
@@ -129,23 +172,91 @@ impl Weights {
 }
 
 fn bind_layer(binder: &mut Binder<'_>, spec: &DecoderSpec, layer: &str) -> Result<LayerWeights, GgufError> {
-    let (width, inner, head_dim) = (spec.width, spec.inner_width, spec.head_dim);
-    let (query_rows, kv_rows) = (spec.heads * head_dim, spec.kv_heads * head_dim);
-    let name = |part: &str| format!("{layer}.{part}");
+    let (width, head_dim) = (spec.width, spec.head_dim);
     let weight = |part: &str| format!("{layer}.{part}.weight");
+    let [query, key, value] = bind_heads(binder, spec, layer)?;
     Ok(LayerWeights {
         attention_norm: binder.vector(weight("attn_norm"), width)?,
-        query: binder.linear(&name("attn_q"), query_rows, width, spec.attention_bias)?,
-        key: binder.linear(&name("attn_k"), kv_rows, width, spec.attention_bias)?,
-        value: binder.linear(&name("attn_v"), kv_rows, width, spec.attention_bias)?,
+        query,
+        key,
+        value,
         query_norm: binder.vector_if(spec.head_norms, weight("attn_q_norm"), head_dim)?,
         key_norm: binder.vector_if(spec.head_norms, weight("attn_k_norm"), head_dim)?,
-        attention_output: binder.matrix(weight("attn_output"), width, query_rows)?,
+        attention_output: binder.matrix(weight("attn_output"), width, spec.heads * head_dim)?,
         post_attention_norm: binder.vector_if(spec.post_norms, weight("post_attention_norm"), width)?,
         feed_forward_norm: binder.vector(weight("ffn_norm"), width)?,
-        gate: binder.matrix(weight("ffn_gate"), inner, width)?,
-        up: binder.matrix(weight("ffn_up"), inner, width)?,
-        down: binder.matrix(weight("ffn_down"), width, inner)?,
+        feed_forward: match spec.experts {
+            Some(experts) => bind_experts(binder, spec, experts, layer)?,
+            None => FeedForward::Dense(bind_dense(binder, spec, layer)?),
+        },
         post_feed_forward_norm: binder.vector_if(spec.post_norms, weight("post_ffw_norm"), width)?,
+    })
+}
+
+/// Query, key and value: three matrices, or the rows of one.
+fn bind_heads(binder: &mut Binder<'_>, spec: &DecoderSpec, layer: &str) -> Result<[Linear; 3], GgufError> {
+    let (query, kv) = (spec.heads * spec.head_dim, spec.kv_heads * spec.head_dim);
+    let fused = format!("{layer}.attn_qkv");
+    if binder.has(&format!("{fused}.weight")) {
+        let rows = query + 2 * kv;
+        let matrix = binder.matrix(format!("{fused}.weight"), rows, spec.width)?;
+        let bias = binder.vector_if(spec.attention_bias, format!("{fused}.bias"), rows)?;
+        return Ok(
+            [0..query, query..query + kv, query + kv..rows].map(|rows| Linear {
+                matrix: matrix.part(rows.clone()),
+                bias: bias.as_ref().map(|bias| bias[rows].to_vec()),
+            }),
+        );
+    }
+    let mut linear = |part: &str, rows: usize| {
+        Ok(Linear {
+            matrix: binder.matrix(format!("{layer}.{part}.weight"), rows, spec.width)?,
+            bias: binder.vector_if(spec.attention_bias, format!("{layer}.{part}.bias"), rows)?,
+        })
+    };
+    Ok([
+        linear("attn_q", query)?,
+        linear("attn_k", kv)?,
+        linear("attn_v", kv)?,
+    ])
+}
+
+fn bind_dense(binder: &mut Binder<'_>, spec: &DecoderSpec, layer: &str) -> Result<GatedUnit, GgufError> {
+    let (width, inner) = (spec.width, spec.inner_width);
+    let weight = |part: &str| format!("{layer}.{part}.weight");
+    let (gate, up) = if binder.has(&weight("ffn_gate")) {
+        (
+            binder.matrix(weight("ffn_gate"), inner, width)?,
+            binder.matrix(weight("ffn_up"), inner, width)?,
+        )
+    } else {
+        let both = binder.matrix(weight("ffn_up"), 2 * inner, width)?;
+        (both.part(0..inner), both.part(inner..2 * inner))
+    };
+    Ok(GatedUnit {
+        gate,
+        up,
+        down: binder.matrix(weight("ffn_down"), width, inner)?,
+    })
+}
+
+fn bind_experts(
+    binder: &mut Binder<'_>,
+    spec: &DecoderSpec,
+    experts: ExpertSpec,
+    layer: &str,
+) -> Result<FeedForward, GgufError> {
+    let (width, inner, count) = (spec.width, spec.inner_width, experts.count);
+    let weight = |part: &str| format!("{layer}.{part}.weight");
+    let gates = binder.stack(weight("ffn_gate_exps"), count, inner, width)?;
+    let ups = binder.stack(weight("ffn_up_exps"), count, inner, width)?;
+    let downs = binder.stack(weight("ffn_down_exps"), count, width, inner)?;
+    let units = gates.into_iter().zip(ups).zip(downs);
+    Ok(FeedForward::Experts {
+        router: binder.matrix(weight("ffn_gate_inp"), count, width)?,
+        experts: units
+            .map(|((gate, up), down)| GatedUnit { gate, up, down })
+            .collect(),
+        spec: experts,
     })
 }

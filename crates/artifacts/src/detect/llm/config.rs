@@ -2,21 +2,9 @@
 
 use serde_json::Value;
 
+use crate::LlmArchitecture;
 use crate::detect::error::DetectError;
 use crate::detect::json::JsonObject;
-
-/// The architectures whose build is known here, by `model_type`.
-pub const MODEL_TYPES: &[&str] = &[
-    "llama",
-    "mistral",
-    "mixtral",
-    "qwen2",
-    "qwen3",
-    "qwen3_moe",
-    "gemma2",
-    "gemma3_text",
-    "phi3",
-];
 
 /// Limits far above any published model, far below what would overflow in sizes computed from them.
 const MAX_LAYERS: u64 = 512;
@@ -75,8 +63,13 @@ impl LlmConfig {
     /// something that no worker serves; names the key.
     pub fn read(json: &JsonObject) -> Result<Self, DetectError> {
         let model_type = json.required("model_type", json.str("model_type")?)?;
-        if !MODEL_TYPES.contains(&model_type) {
-            return Err(unsupported(json, "model_type", model_type, MODEL_TYPES));
+        if LlmArchitecture::of_model_type(model_type).is_none() {
+            let known: Vec<&str> = LlmArchitecture::ALL
+                .iter()
+                .flat_map(|architecture| architecture.model_types())
+                .copied()
+                .collect();
+            return Err(unsupported(json, "model_type", model_type, &known));
         }
         if json.get("quantization_config").is_some() {
             return Err(DetectError::unsupported(

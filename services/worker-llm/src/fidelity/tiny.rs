@@ -1,0 +1,186 @@
+//! Tiny models with random weights, where every feature of an architecture moves the logits.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde::Deserialize;
+
+use super::golden::{Arrays, json};
+use super::{FidelityError, Report, follow, tokens};
+use crate::engine::BackendError;
+use crate::kernels::{Arithmetic, KvType};
+use crate::model::Decoder;
+
+/// What f32 arithmetic on the same weights may differ by.
+const EXACT: f64 = 0.002;
+/// What the same tokens in other portions may differ by in f32 arithmetic.
+const CHUNKED: f64 = 2e-5;
+/// What llama.cpp on a file of 16-bit floats may differ by.
+const FLOATS: (f64, f64) = (0.05, 0.02);
+/// The same on blocks, where activations are rounded: largest and mean.
+const BLOCKS: (f64, f64) = (1.0, 0.12);
+/// The same where a rounding may send a token to another expert.
+const EXPERTS: (f64, f64) = (2.0, 0.12);
+/// A choice between tokens closer than this may fall either way.
+const NEAR_TIE: f32 = 0.2;
+
+#[derive(Deserialize)]
+pub(super) struct Golden {
+    prompt_ids: Vec<u32>,
+    greedy_ids: Vec<u32>,
+    gguf: BTreeMap<String, File>,
+    #[serde(flatten)]
+    pub(super) texts: tokens::TinyTexts,
+}
+
+#[derive(Deserialize)]
+struct File {
+    file: String,
+    greedy_ids: Vec<u32>,
+    gaps: Vec<f32>,
+}
+
+impl Golden {
+    /// The prompt and all but the last of the greedy tokens.
+    fn ids(&self) -> Vec<u32> {
+        let all_but_last = &self.greedy_ids[..self.greedy_ids.len().saturating_sub(1)];
+        [&self.prompt_ids, all_but_last].concat()
+    }
+}
+
+/// Compares every file of a model's folder.
+pub(super) fn check(folder: &Path, name: &str, report: &mut Report) -> Result<(), FidelityError> {
+    let prefix = format!("tiny {name}");
+    let golden: Golden = json(&folder.join("golden.json"))?;
+    let arrays_path = folder.join("golden.safetensors");
+    let mut arrays = None;
+    let mut vocabulary = None;
+    for (kind, file) in &golden.gguf {
+        let (case, path) = (format!("{prefix} {kind}"), folder.join(&file.file));
+        if !path.is_file() {
+            report.absent.push(case);
+            continue;
+        }
+        vocabulary = Some(path.clone());
+        if !report.wants(&case) {
+            continue;
+        }
+        if !arrays_path.is_file() {
+            report.absent.push(format!("{case}: logits"));
+            continue;
+        }
+        if arrays.is_none() {
+            arrays = Some(Arrays::read(&arrays_path)?);
+        }
+        let take = |array: String| {
+            let rows = arrays.as_ref().and_then(|arrays: &Arrays| arrays.rows(&array));
+            rows.ok_or_else(|| FidelityError::new(&arrays_path, format!("it has no array {array}")))
+        };
+        let expected = Expected {
+            ids: golden.ids(),
+            prompt: golden.prompt_ids.len(),
+            exact: take(format!("exact.{kind}"))?,
+            by_llama_cpp: take(format!("llama_cpp.{kind}"))?,
+            floats: kind.starts_with('f') || kind.starts_with("bf"),
+            file,
+        };
+        expected.check(&path, &case, report);
+    }
+    let case = format!("{prefix} tokens");
+    match vocabulary {
+        Some(path) if report.wants(&case) => tokens::check_tiny(folder, &path, &golden.texts, &case, report),
+        _ => Ok(()),
+    }
+}
+
+/// What is known of one file.
+struct Expected<'a> {
+    ids: Vec<u32>,
+    /// How many of them are the prompt.
+    prompt: usize,
+    exact: Vec<Vec<f32>>,
+    by_llama_cpp: Vec<Vec<f32>>,
+    /// The weights are floats, so nothing is rounded.
+    floats: bool,
+    file: &'a File,
+}
+
+impl Expected<'_> {
+    fn check(&self, path: &Path, case: &str, report: &mut Report) {
+        let kinds = [
+            (Arithmetic::Reference, KvType::F32),
+            (Arithmetic::Fast, KvType::F16),
+        ];
+        for (arithmetic, kv_type) in kinds {
+            let mut decoder = match follow::decoder(path, arithmetic, kv_type) {
+                Ok(decoder) => decoder,
+                Err(error) => return report.failed(case, "the model loads", &error),
+            };
+            let done = match arithmetic {
+                Arithmetic::Reference => self.exact(&mut decoder, case, report),
+                Arithmetic::Fast => self.fast(&mut decoder, case, report),
+            };
+            if let Err(error) = done {
+                report.failed(case, "the model computes", &error);
+            }
+        }
+    }
+
+    /// Exact arithmetic must be exact, however the tokens are portioned.
+    fn exact(&self, decoder: &mut Decoder, case: &str, report: &mut Report) -> Result<(), BackendError> {
+        let whole = follow::logits(decoder, &self.ids, self.ids.len())?;
+        let (largest, _) = follow::difference(&whole, &self.exact);
+        report.at_most(
+            case,
+            "exact arithmetic: largest difference of logits",
+            largest,
+            EXACT,
+        );
+        let mut apart = 0.0f64;
+        for chunk in [1, 7] {
+            let (largest, _) = follow::difference(&follow::logits(decoder, &self.ids, chunk)?, &whole);
+            apart = apart.max(largest);
+        }
+        report.at_most(
+            case,
+            "exact arithmetic: in portions of 1 and 7, not at once",
+            apart,
+            CHUNKED,
+        );
+        Ok(())
+    }
+
+    /// The kernels in use must be as near to llama.cpp's and to the truth as these are to each other.
+    fn fast(&self, decoder: &mut Decoder, case: &str, report: &mut Report) -> Result<(), BackendError> {
+        let limits = match (self.floats, decoder.spec().experts) {
+            (true, _) => FLOATS,
+            (false, None) => BLOCKS,
+            (false, Some(_)) => EXPERTS,
+        };
+        let (mut largest, mut mean) = (0.0f64, 0.0f64);
+        for chunk in [1, 5, self.ids.len()] {
+            let rows = follow::logits(decoder, &self.ids, chunk)?;
+            for golden in [&self.exact, &self.by_llama_cpp] {
+                let (one_largest, one_mean) = follow::difference(&rows, golden);
+                largest = largest.max(one_largest);
+                mean = mean.max(one_mean);
+            }
+        }
+        report.at_most(case, "kernels: largest difference of logits", largest, limits.0);
+        report.at_most(case, "kernels: mean difference of logits", mean, limits.1);
+        let alone = follow::logits(decoder, &self.ids, 1)?;
+        let (apart, _) = follow::difference(&follow::logits_in_company(decoder, &self.ids)?, &alone);
+        report.at_most(case, "kernels: in a batch, not alone", apart, 0.0);
+        let File { greedy_ids, gaps, .. } = self.file;
+        let choices = follow::choices(decoder, &self.ids[..self.prompt], greedy_ids)?;
+        let steps = choices.iter().zip(greedy_ids).zip(gaps).enumerate();
+        let wrong: Vec<String> = steps
+            .filter(|(_, ((chosen, golden), gap))| chosen != golden && **gap > NEAR_TIE)
+            .map(|(step, ((chosen, golden), gap))| {
+                format!("step {step}: {chosen} and not {golden}, gap {gap}")
+            })
+            .collect();
+        report.none_differ(case, "kernels: greedy choices", choices.len(), &wrong);
+        Ok(())
+    }
+}
