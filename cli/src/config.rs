@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use rbee_catalog::CatalogConfig;
 use rbee_hive::HiveConfig;
 use rbee_provisioner::{CivitAiArguments, HuggingFaceArguments, ProvisionerConfig};
-use rbee_service_kit::config::{ConfigError, ServerConfig, TelemetryConfig, load};
-use rbee_service_kit::program::{ServerArguments, TelemetryArguments};
+use rbee_service_kit::config::{ConfigError, MetricsConfig, ServerConfig, TelemetryConfig, load};
+use rbee_service_kit::program::{MetricsArguments, ServerArguments, TelemetryArguments};
 use serde::{Deserialize, Serialize};
 
 use crate::args::{Options, UpArgs};
@@ -28,6 +28,8 @@ pub(crate) struct UpConfig {
     pub(crate) server: ServerConfig,
     /// Logs and traces.
     pub(crate) telemetry: TelemetryConfig,
+    /// Numbers for Prometheus.
+    pub(crate) metrics: MetricsConfig,
     /// The catalog.
     pub(crate) catalog: CatalogConfig,
     /// The provisioner.
@@ -47,6 +49,7 @@ struct Overrides<'a> {
     worker_dir: Option<&'a Path>,
     server: ServerArguments,
     telemetry: TelemetryArguments,
+    metrics: MetricsArguments,
     provisioner: ProvisionerOverrides<'a>,
     hive: HiveOverrides<'a>,
 }
@@ -80,6 +83,9 @@ impl UpConfig {
             telemetry: TelemetryArguments {
                 log: options.log.clone(),
                 otlp_endpoint: options.otlp_endpoint.clone(),
+            },
+            metrics: MetricsArguments {
+                metrics_address: arguments.metrics,
             },
             provisioner: ProvisionerOverrides {
                 huggingface: Some(&arguments.huggingface),
@@ -159,7 +165,10 @@ mod tests {
             "127.0.0.1:2",
             "--devices",
             "-cuda",
+            "--metrics",
+            "127.0.0.1:3",
         ]);
+        assert_eq!(config.metrics.address.unwrap().port(), 3);
         assert_eq!(config.hive.devices, "-cuda");
         assert_eq!(config.data_dir.unwrap(), Path::new("/from/file"));
         assert_eq!(config.server.listen.port(), 2);

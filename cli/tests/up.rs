@@ -6,6 +6,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use common::{Cluster, folder, rbee_command, run, up_command};
+use rbee_testkit::exposition::scrape;
 use rbee_testkit::models::fixture;
 use serde_json::json;
 
@@ -28,6 +29,35 @@ fn a_new_cluster_is_empty_and_says_what_to_do() {
     assert!(screen.contains("rbee model import"), "{screen}");
     assert!(screen.contains("cpu:0"), "{screen}");
     assert_eq!(cluster.rbee(&["model", "ls"]).ok().stdout, "");
+    cluster.stop();
+}
+
+#[test]
+fn prometheus_is_answered_where_that_is_configured() {
+    let cluster = Cluster::start_with(|command| {
+        command.args(["--metrics", "127.0.0.1:0"]);
+    });
+    let said = fs::read_to_string(cluster.folder().join("up.out")).unwrap();
+    let ready: serde_json::Value = serde_json::from_str(said.lines().next().unwrap()).unwrap();
+    let url = ready["metrics"].as_str().unwrap();
+    let address = url
+        .strip_prefix("http://")
+        .unwrap()
+        .strip_suffix("/metrics")
+        .unwrap();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let page = runtime.block_on(scrape(address.parse().unwrap()));
+    assert_eq!(page["rbee_hive_registered"].value(&[]), Some(1.0));
+    assert_eq!(
+        page["rbee_build_info"].value(&[("program", "rbee-up")]),
+        Some(1.0)
+    );
+    assert_eq!(page["rbee_device_info"].value(&[("device", "cpu:0")]), Some(1.0));
+
+    let mut second = up_command(&cluster.folder().join("second"));
+    second.args(["--metrics", address]);
+    let refused = run(second).failed(5);
+    assert!(refused.stderr.contains("--metrics"), "{}", refused.stderr);
     cluster.stop();
 }
 

@@ -27,6 +27,9 @@ pub(crate) struct UpArgs {
     /// Folder with worker programs to install, instead of the one that holds `rbee`
     #[arg(long, env = "RBEE_WORKER_DIR", value_name = "DIR")]
     pub(crate) worker_dir: Option<PathBuf>,
+    /// Address that answers Prometheus at /metrics, such as 127.0.0.1:9464 [default: off]
+    #[arg(long, env = "RBEE_METRICS", value_name = "ADDRESS:PORT")]
+    pub(crate) metrics: Option<SocketAddr>,
     /// Devices to hide or to declare, for tests: `-cuda:1; +cuda:0,memory=24GiB,name=RTX 4090`
     #[arg(long, env = "RBEE_DEVICES", value_name = "RULES", allow_hyphen_values = true)]
     pub(crate) devices: Option<String>,

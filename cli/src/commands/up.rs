@@ -6,11 +6,13 @@
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rbee_catalog::Catalog;
 use rbee_hive::Hive;
 use rbee_provisioner::Provisioner;
+use rbee_service_kit::metrics::{MetricsError, MetricsServer, Process};
 use rbee_service_kit::server::AuthError;
 use rbee_service_kit::{Auth, Lifecycle, Listener, ServerBuilder, Target, config};
 
@@ -73,6 +75,9 @@ async fn serve(
         .await
         .map_err(|error| cannot_listen(config.server.listen, &error))?;
     let listens_at = listener.local_addr().unwrap_or(config.server.listen);
+    let metrics = MetricsServer::bind(&config.metrics)
+        .await
+        .map_err(|error| cannot_give_metrics(&error))?;
     let own = Target {
         address: own_address(listens_at),
         token: auth.token().cloned(),
@@ -97,6 +102,11 @@ async fn serve(
         .await
         .map_err(|error| Failure::of_error(Exit::Failed, "can't start the hive", &error))?;
 
+    let metrics_address = metrics.as_ref().map(MetricsServer::address);
+    if let Some(metrics) = metrics {
+        let process = Arc::new(Process::new("rbee-up", env!("CARGO_PKG_VERSION")));
+        lifecycle.spawn(metrics.serve(vec![process, hive.metrics()], lifecycle.token()));
+    }
     let mut server = ServerBuilder::new(auth);
     catalog.mount(&mut server);
     provisioner.mount(&mut server);
@@ -114,7 +124,7 @@ async fn serve(
         install_workers(&provisioner, config.worker_dir).await;
         hive.registered().await;
         // That nobody reads it ends no cluster.
-        if let Err(error) = tell_ready(&own.address, output) {
+        if let Err(error) = tell_ready(&own.address, metrics_address, output) {
             tracing::warn!(%error, "cannot write that the cluster is ready");
         }
     };
@@ -143,9 +153,13 @@ async fn install_workers(provisioner: &Provisioner, folder: Option<PathBuf>) {
     }
 }
 
-fn tell_ready(address: &str, output: Output) -> io::Result<()> {
+fn tell_ready(address: &str, metrics: Option<SocketAddr>, output: Output) -> io::Result<()> {
     if output.json {
-        output.json_line(&serde_json::json!({ "event": "ready", "address": address }))?;
+        let mut event = serde_json::json!({ "event": "ready", "address": address });
+        if let Some(metrics) = metrics {
+            event["metrics"] = format!("http://{metrics}/metrics").into();
+        }
+        output.json_line(&event)?;
     } else {
         output.line(&format!("rbee is up at {address}"))?;
         if output.remarks_on_terminal {
@@ -190,6 +204,18 @@ fn cannot_listen(address: SocketAddr, error: &io::Error) -> Failure {
         io::ErrorKind::PermissionDenied => Failure::of_error(Exit::Refused, doing, error)
             .hint("ports below 1024 are for the administrator: choose another with --listen"),
         _ => Failure::of_error(Exit::Usage, doing, error).hint("choose another address with --listen"),
+    }
+}
+
+fn cannot_give_metrics(error: &MetricsError) -> Failure {
+    match error {
+        MetricsError::Insecure { .. } => Failure::new(Exit::Usage, error.to_string()),
+        MetricsError::Listen { address, source } => Failure::of_error(
+            Exit::Refused,
+            format!("can't listen on {address} for metrics"),
+            source,
+        )
+        .hint("choose another address with --metrics; port 0 takes a free one"),
     }
 }
 

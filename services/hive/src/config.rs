@@ -7,6 +7,7 @@ use std::time::Duration;
 use rbee_service_kit::config::{TelemetryConfig, duration};
 use serde::{Deserialize, Serialize};
 
+use crate::process::CgroupSetting;
 use crate::worker::{Patience, Supervision};
 
 /// Section `[hive]`.
@@ -27,6 +28,9 @@ pub struct HiveConfig {
     /// [`Declarations`](crate::devices::Declarations).
     #[serde(skip_serializing_if = "String::is_empty")]
     pub devices: String,
+    /// Where workers get their control groups (Linux, version 2): `auto` below the hive's own, if that was given to the
+    /// hive and to nobody else; `off`; or below a folder such as `/sys/fs/cgroup/rbee.slice`.
+    pub cgroup: CgroupSetting,
     /// How long a call to the catalog may take.
     #[serde(with = "duration")]
     pub catalog_timeout: Duration,
@@ -41,6 +45,7 @@ impl Default for HiveConfig {
             folder: None,
             store: None,
             devices: String::new(),
+            cgroup: CgroupSetting::Auto,
             catalog_timeout: Duration::from_secs(5),
             worker: WorkerConfig::default(),
         }

@@ -1,12 +1,16 @@
 //! `rbee-hive`: the agent of one host as a process of its own.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use anyhow::Context as _;
 use clap::Parser;
 use rbee_hive::{Hive, HiveConfig};
-use rbee_service_kit::config::{self, ServerConfig, TelemetryConfig};
-use rbee_service_kit::program::{CatalogAddress, CatalogArguments, ServerArguments, TelemetryArguments};
+use rbee_service_kit::config::{self, MetricsConfig, ServerConfig, TelemetryConfig};
+use rbee_service_kit::metrics::{MetricsServer, Process};
+use rbee_service_kit::program::{
+    CatalogAddress, CatalogArguments, MetricsArguments, ServerArguments, TelemetryArguments,
+};
 use rbee_service_kit::{Auth, Lifecycle, Listener, ServerBuilder, program};
 use serde::{Deserialize, Serialize};
 
@@ -31,6 +35,8 @@ struct Overrides {
     server: ServerArguments,
     #[command(flatten)]
     telemetry: TelemetryArguments,
+    #[command(flatten)]
+    metrics: MetricsArguments,
     #[command(flatten)]
     hive: HiveOverrides,
     #[command(flatten)]
@@ -69,6 +75,7 @@ struct Config {
     advertise: Option<String>,
     server: ServerConfig,
     telemetry: TelemetryConfig,
+    metrics: MetricsConfig,
     catalog: CatalogAddress,
     hive: HiveConfig,
 }
@@ -98,11 +105,16 @@ async fn run(config: Config, lifecycle: &Lifecycle) -> anyhow::Result<()> {
     let listener = Listener::tcp(listen)
         .await
         .with_context(|| format!("cannot listen on {listen}"))?;
+    let metrics = MetricsServer::bind(&config.metrics).await?;
     let own = listener.local_addr().unwrap_or(listen);
     let advertised = config.advertise.unwrap_or_else(|| format!("http://{own}"));
     let mut hive = config.hive;
     hive.worker.pass_on(&config.telemetry);
     let hive = Hive::start(hive, catalog, advertised, lifecycle).await?;
+    if let Some(metrics) = metrics {
+        let process = Arc::new(Process::new("rbee-hive", env!("CARGO_PKG_VERSION")));
+        lifecycle.spawn(metrics.serve(vec![process, hive.metrics()], lifecycle.token()));
+    }
     let mut server = ServerBuilder::new(auth);
     hive.mount(&mut server);
     tracing::info!(address = %own, hive = hive.id(), "the hive is ready");

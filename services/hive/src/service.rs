@@ -19,7 +19,7 @@ use crate::folders::{Folders, FoldersError};
 use crate::grpc::HiveHandler;
 use crate::grpc::convert::Identity;
 use crate::host::Host;
-use crate::process::{Cgroups, Launcher};
+use crate::process::{CgroupError, Cgroups, Launcher};
 use crate::proxy::Proxy;
 use crate::registrar::{Registrar, Told};
 use crate::spawn::{Binaries, Parts, Spawner};
@@ -44,6 +44,9 @@ pub enum StartError {
     /// What is said of devices can't be understood.
     #[error(transparent)]
     Devices(#[from] DeclarationsError),
+    /// The configured control group can't be used.
+    #[error(transparent)]
+    Cgroup(#[from] CgroupError),
     /// The store can't be opened.
     #[error("cannot open the store")]
     Store(#[from] StoreError),
@@ -83,6 +86,8 @@ impl Hive {
         let devices = Devices::of_this_host(config.devices.parse()?);
         let store = Store::open(config.store.as_deref().ok_or(StartError::NoStore)?).await?;
         let folders = Folders::open(folder)?;
+        // After the folder is locked: no other hive has this id now, so that its groups are an earlier one's.
+        let cgroups = Cgroups::detect(&config.cgroup, folders.hive_id().as_str())?;
         let identity = Identity {
             id: folders.hive_id().clone(),
             name: config.name.unwrap_or_else(host_name),
@@ -91,7 +96,7 @@ impl Hive {
         let catalog = Catalog::new(catalog.connect_lazy()?, config.catalog_timeout);
         let workers = Workers::default();
         let host = Host::new(devices.clone(), workers.clone());
-        let telemetry = Telemetry::new(host.clone(), devices, workers.clone(), Cgroups::none());
+        let telemetry = Telemetry::new(host.clone(), devices, workers.clone(), cgroups);
         let (registrar, told) =
             Registrar::new(catalog.clone(), identity.clone(), workers.clone(), host.clone());
         lifecycle.spawn(registrar.run(lifecycle.token(), config.worker.stop_grace + LEAVING_SLACK));
