@@ -1,18 +1,25 @@
 //! Channels that carry credentials and trace context.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
+use futures_util::future::Map;
 use http::header::{AUTHORIZATION, HeaderValue};
 use hyper_util::rt::TokioIo;
 use secrecy::{ExposeSecret, SecretString};
+use tonic::Status;
 use tonic::body::Body;
 use tonic::transport::channel::ResponseFuture;
 use tonic::transport::{Channel, Endpoint};
 use tower::Service;
 
+use crate::keepalive::Keepalive;
 use crate::telemetry::propagation;
+
+mod lost;
 
 /// The metadata that names the worker a call is for.
 pub const WORKER_ID: &str = "rbee-worker-id";
@@ -23,17 +30,35 @@ pub const WORKER_ID: &str = "rbee-worker-id";
 #[derive(Debug, Clone)]
 pub struct ClientChannel {
     channel: Channel,
+    /// Where it leads; `None` for a Unix socket, whose connection can't be lost without both ends knowing.
+    endpoint: Option<Arc<Endpoint>>,
     authorization: Option<HeaderValue>,
     worker_id: Option<HeaderValue>,
 }
 
 impl ClientChannel {
-    fn new(channel: Channel, token: Option<&SecretString>) -> Result<Self, TargetError> {
+    fn new(
+        channel: Channel,
+        endpoint: Option<Endpoint>,
+        token: Option<&SecretString>,
+    ) -> Result<Self, TargetError> {
         Ok(Self {
             channel,
+            endpoint: endpoint.map(Arc::new),
             authorization: token.map(bearer).transpose()?,
             worker_id: None,
         })
+    }
+
+    /// A channel to the same place with a connection of its own, made with its first call. For when nothing comes
+    /// through this one, which may be lost without anybody having said so.
+    #[must_use]
+    pub fn reconnecting(&self) -> Self {
+        let fresh = self.endpoint.as_ref().map(|endpoint| endpoint.connect_lazy());
+        Self {
+            channel: fresh.unwrap_or_else(|| self.channel.clone()),
+            ..self.clone()
+        }
     }
 
     /// The same connection, for calls to one worker through its hive.
@@ -53,11 +78,11 @@ impl ClientChannel {
 
 impl Service<http::Request<Body>> for ClientChannel {
     type Response = http::Response<Body>;
-    type Error = tonic::transport::Error;
-    type Future = ResponseFuture;
+    type Error = Status;
+    type Future = Answer;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        Service::poll_ready(&mut self.channel, context)
+        Service::poll_ready(&mut self.channel, context).map_err(lost::of_call)
     }
 
     fn call(&mut self, mut request: http::Request<Body>) -> Self::Future {
@@ -69,9 +94,16 @@ impl Service<http::Request<Body>> for ClientChannel {
             headers.insert(WORKER_ID, worker_id.clone());
         }
         propagation::inject(headers);
-        self.channel.call(request)
+        let answer = self.channel.call(request);
+        let watched: fn(_) -> _ = |answer: Result<_, _>| answer.map(lost::watched).map_err(lost::of_call);
+        answer.map(watched)
     }
 }
+
+type Answered<E> = Result<http::Response<Body>, E>;
+
+/// The answer to a call, when it begins.
+pub type Answer = Map<ResponseFuture, fn(Answered<tonic::transport::Error>) -> Answered<Status>>;
 
 /// A server to call.
 #[derive(Debug, Clone)]
@@ -126,7 +158,8 @@ impl Target {
     /// # Errors
     /// If address or token can't be used. That nothing answers shows with the first call.
     pub fn connect_lazy(&self) -> Result<ClientChannel, TargetError> {
-        ClientChannel::new(self.endpoint()?.connect_lazy(), self.token.as_ref())
+        let endpoint = self.endpoint()?;
+        ClientChannel::new(endpoint.connect_lazy(), Some(endpoint), self.token.as_ref())
     }
 
     /// A channel that is connected.
@@ -134,8 +167,9 @@ impl Target {
     /// # Errors
     /// If address or token can't be used, or nothing answers within `timeout`.
     pub async fn connect(&self, timeout: Duration) -> Result<ClientChannel, TargetError> {
-        let channel = self
-            .endpoint()?
+        let endpoint = self.endpoint()?;
+        let channel = endpoint
+            .clone()
             .connect_timeout(timeout)
             .connect()
             .await
@@ -143,7 +177,7 @@ impl Target {
                 address: self.address.clone(),
                 source,
             })?;
-        ClientChannel::new(channel, self.token.as_ref())
+        ClientChannel::new(channel, Some(endpoint), self.token.as_ref())
     }
 
     fn endpoint(&self) -> Result<Endpoint, TargetError> {
@@ -153,7 +187,7 @@ impl Target {
             });
         }
         Endpoint::from_shared(self.address.clone())
-            .map(configure)
+            .map(|endpoint| configure(endpoint, Keepalive::NETWORK))
             .map_err(|source| TargetError::Address {
                 address: self.address.clone(),
                 source,
@@ -166,7 +200,7 @@ impl Target {
 /// # Errors
 /// If the token can't be used.
 pub fn unix_channel(socket: &Path, token: Option<&SecretString>) -> Result<ClientChannel, TargetError> {
-    ClientChannel::new(raw_unix_channel(socket.to_path_buf()), token)
+    ClientChannel::new(raw_unix_channel(socket.to_path_buf()), None, token)
 }
 
 /// A bare channel to a Unix socket, for a proxy that writes headers itself.
@@ -176,21 +210,23 @@ pub fn unix_channel(socket: &Path, token: Option<&SecretString>) -> Result<Clien
 #[must_use]
 pub fn raw_unix_channel(socket: PathBuf) -> Channel {
     // The authority of a Unix socket is of no use to anybody; HTTP/2 wants one.
-    configure(Endpoint::from_static("http://worker.invalid")).connect_with_connector_lazy(tower::service_fn(
-        move |_| {
-            let socket = socket.clone();
-            async move { tokio::net::UnixStream::connect(socket).await.map(TokioIo::new) }
-        },
-    ))
+    let endpoint = configure(
+        Endpoint::from_static("http://worker.invalid"),
+        Keepalive::SAME_HOST,
+    );
+    endpoint.connect_with_connector_lazy(tower::service_fn(move |_| {
+        let socket = socket.clone();
+        async move { tokio::net::UnixStream::connect(socket).await.map(TokioIo::new) }
+    }))
 }
 
-fn configure(endpoint: Endpoint) -> Endpoint {
+fn configure(endpoint: Endpoint, keepalive: Keepalive) -> Endpoint {
     endpoint
         .connect_timeout(Duration::from_secs(5))
         .tcp_nodelay(true)
-        // A peer that vanished without a word is noticed within half a minute.
-        .http2_keep_alive_interval(Duration::from_secs(20))
-        .keep_alive_timeout(Duration::from_secs(10))
+        .http2_keep_alive_interval(keepalive.interval)
+        .keep_alive_timeout(keepalive.patience)
+        // A watch is idle for most of its life.
         .keep_alive_while_idle(true)
         .initial_stream_window_size(1 << 20)
         .initial_connection_window_size(4 << 20)

@@ -12,6 +12,7 @@
 pub mod client;
 pub mod config;
 pub mod fault;
+mod keepalive;
 pub mod lifecycle;
 pub mod metrics;
 pub mod program;

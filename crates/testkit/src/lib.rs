@@ -4,4 +4,5 @@ pub mod collector;
 pub mod exposition;
 pub mod hub;
 pub mod models;
+pub mod relay;
 pub mod scripted_worker;

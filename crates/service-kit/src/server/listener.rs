@@ -5,6 +5,8 @@ use std::net::SocketAddr;
 #[cfg(unix)]
 use std::path::{Path, PathBuf};
 
+use crate::keepalive::Keepalive;
+
 /// A bound listener: connections wait from now on, also before the server runs.
 #[derive(Debug)]
 pub enum Listener {
@@ -58,6 +60,15 @@ impl Listener {
         let file = SocketFile(path.to_path_buf());
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
         Ok(Self::Unix(listener, file))
+    }
+
+    /// How soon a client that vanished is noticed.
+    pub(super) fn keepalive(&self) -> Keepalive {
+        match self {
+            Self::Tcp(_) => Keepalive::NETWORK,
+            #[cfg(unix)]
+            Self::Unix(..) => Keepalive::SAME_HOST,
+        }
     }
 
     /// The TCP address, with the port that was taken; `None` for a Unix socket.

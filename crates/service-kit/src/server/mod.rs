@@ -198,9 +198,10 @@ impl ServerBuilder {
         self.add_reflection()?;
 
         let gate = gate::GateLayer::new(self.auth, self.intercept);
+        let keepalive = listener.keepalive();
         let server = tonic::transport::Server::builder()
-            .http2_keepalive_interval(Some(Duration::from_secs(20)))
-            .http2_keepalive_timeout(Some(Duration::from_secs(10)))
+            .http2_keepalive_interval(Some(keepalive.interval))
+            .http2_keepalive_timeout(Some(keepalive.patience))
             .initial_stream_window_size(1 << 20)
             .initial_connection_window_size(4 << 20)
             .layer(gate)

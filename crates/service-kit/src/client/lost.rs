@@ -1,0 +1,52 @@
+//! A connection that is lost amid a call is `UNAVAILABLE`, as gRPC has it. tonic calls it `UNKNOWN` where it ends in
+//! a way that HTTP/2 has no code for, such as an answer to a ping that did not come.
+
+use http_body_util::BodyExt as _;
+use tonic::body::Body;
+use tonic::{Code, Status};
+
+/// The status of a call that could not be made, or whose answer did not come.
+pub(super) fn of_call(error: tonic::transport::Error) -> Status {
+    let status = Status::from_error(Box::new(error));
+    match status.code() {
+        // Not by the caller, who would not be there to hear of it: the connection ended first.
+        Code::Cancelled => unavailable(status),
+        _ => unavailable_if_unknown(status),
+    }
+}
+
+/// An answer whose end is told as it is.
+pub(super) fn watched(answer: http::Response<Body>) -> http::Response<Body> {
+    // What the other side says of a call comes in trailers; an error of the body is one of the connection.
+    answer.map(|body| Body::new(body.map_err(unavailable_if_unknown)))
+}
+
+fn unavailable_if_unknown(status: Status) -> Status {
+    match status.code() {
+        Code::Unknown => unavailable(status),
+        _ => status,
+    }
+}
+
+fn unavailable(status: Status) -> Status {
+    let mut lost = Status::unavailable(format!("the connection was lost ({})", status.message()));
+    lost.set_source(std::sync::Arc::new(status));
+    lost
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_unknown_is_taken_for_a_lost_connection() {
+        let lost = unavailable_if_unknown(Status::unknown("broken pipe"));
+        assert_eq!(lost.code(), Code::Unavailable);
+        assert_eq!(lost.message(), "the connection was lost (broken pipe)");
+        let cancelled = unavailable_if_unknown(Status::cancelled("reset"));
+        assert_eq!(
+            (cancelled.code(), cancelled.message()),
+            (Code::Cancelled, "reset")
+        );
+    }
+}
