@@ -51,6 +51,8 @@ reasons! {
     pub const FILE_UNREADABLE: &str = "FILE_UNREADABLE";
     /// The file can't be hard-linked into the store.
     pub const HARD_LINK_IMPOSSIBLE: &str = "HARD_LINK_IMPOSSIBLE";
+    /// Another hive has this hive's id.
+    pub const HIVE_ID_TAKEN: &str = "HIVE_ID_TAKEN";
     /// The catalog doesn't know the hive.
     pub const HIVE_NOT_REGISTERED: &str = "HIVE_NOT_REGISTERED";
     /// The client may not import this path.
@@ -119,6 +121,8 @@ reasons! {
     pub const PACKAGE_SOURCE_UNAVAILABLE: &str = "PACKAGE_SOURCE_UNAVAILABLE";
     /// All of a worker's slots are busy and its queue is full.
     pub const QUEUE_FULL: &str = "QUEUE_FULL";
+    /// The catalog holds as many hives or workers as it may.
+    pub const REGISTRY_FULL: &str = "REGISTRY_FULL";
     /// An entry changed since the client read it.
     pub const REVISION_CONFLICT: &str = "REVISION_CONFLICT";
     /// The service is shutting down.

@@ -5,7 +5,8 @@ use std::time::Duration;
 use rbee_service_kit::config::duration;
 use serde::{Deserialize, Serialize};
 
-use crate::domain::registry::LeaseTerms;
+use crate::domain::limits;
+use crate::domain::registry::{LeaseTerms, Room};
 use crate::store::CatalogLimits;
 
 /// Section `[catalog]`.
@@ -21,6 +22,11 @@ pub struct CatalogConfig {
     /// After being unreachable for this long, a hive is forgotten.
     #[serde(with = "duration")]
     pub forget_hives_after: Duration,
+    /// Hives that are held at once, unreachable ones too. To make room for another, the unreachable hive that was
+    /// silent for the longest is forgotten early.
+    pub max_hives: usize,
+    /// Workers of all hives that are held at once.
+    pub max_workers: usize,
     /// Changes that a watching client may fall behind before it is cut off.
     pub watch_queue: usize,
     /// Past changes that a watching client can resume over.
@@ -36,6 +42,9 @@ impl Default for CatalogConfig {
             // Three heartbeats of a hive may be lost.
             lease: Duration::from_secs(15),
             forget_hives_after: Duration::from_secs(24 * 60 * 60),
+            // Far beyond what one person's machines run, and some 100 MiB at the most.
+            max_hives: 1024,
+            max_workers: 8192,
             watch_queue: 1024,
             watch_history: 4096,
             remembered_requests: 1024,
@@ -48,6 +57,14 @@ impl CatalogConfig {
         LeaseTerms {
             lease: self.lease,
             forget_after: self.forget_hives_after,
+        }
+    }
+
+    pub(crate) fn room(&self) -> Room {
+        Room {
+            hives: self.max_hives,
+            workers: self.max_workers,
+            workers_of_hive: limits::MAX_WORKERS,
         }
     }
 

@@ -23,6 +23,7 @@ mod config;
 pub mod domain;
 mod grpc;
 pub mod live;
+mod news;
 mod service;
 pub mod store;
 

@@ -5,13 +5,15 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use parking_lot::Mutex;
 use rbee_artifacts::{HiveId, ModelId, WorkerId};
-use rbee_service_kit::{Lifecycle, narrate, narrate_warn};
+use rbee_service_kit::{Lifecycle, narrate_warn};
 use tokio::sync::{Notify, broadcast};
 
-use crate::domain::cluster::{Device, Hive, HiveFacts, HiveState, Worker};
+use crate::domain::cluster::{Device, Hive, HiveFacts, HiveInstance, Worker};
 use crate::domain::registry::{
-    ClusterChange, ClusterStep, HiveNotRegistered, LeaseTerms, Now, Registry, UpdateWorkerError,
+    ClusterStep, LeaseTerms, NotHeard, Now, RegisterWorkerError, Registry, RegistryFull, Room,
+    UpdateWorkerError,
 };
+use crate::news::News;
 
 /// The live registry. Cheap to clone; all clones are the same registry.
 #[derive(Debug, Clone)]
@@ -22,9 +24,15 @@ pub struct LiveRegistry {
 #[derive(Debug)]
 struct Shared {
     // Steps are sent while it is held, so that every watcher sees them in order and none twice.
-    registry: Mutex<Registry>,
+    registry: Mutex<Narrated>,
     steps: broadcast::Sender<ClusterStep>,
     changed: Notify,
+}
+
+#[derive(Debug)]
+struct Narrated {
+    registry: Registry,
+    news: News,
 }
 
 /// Everything that is there, and what comes after it.
@@ -33,9 +41,9 @@ pub struct ClusterWatch {
     /// Revision of what is there.
     pub revision: u64,
     /// The hives that are there.
-    pub hives: Vec<Hive>,
+    pub hives: Vec<Arc<Hive>>,
     /// Their workers.
-    pub workers: Vec<Worker>,
+    pub workers: Vec<Arc<Worker>>,
     /// What comes after it. Lags if it is read too slowly.
     pub steps: broadcast::Receiver<ClusterStep>,
 }
@@ -45,12 +53,15 @@ impl LiveRegistry {
     ///
     /// A watcher that falls `watch_queue` steps behind is cut off.
     #[must_use]
-    pub fn start(terms: LeaseTerms, watch_queue: usize, lifecycle: &Lifecycle) -> Self {
+    pub fn start(terms: LeaseTerms, room: Room, watch_queue: usize, lifecycle: &Lifecycle) -> Self {
         // A watcher that outlives a restart must not see revisions go back.
         let revision = u64::try_from(Timestamp::now().as_microsecond()).unwrap_or_default();
         let registry = Self {
             shared: Arc::new(Shared {
-                registry: Mutex::new(Registry::new(terms, revision)),
+                registry: Mutex::new(Narrated {
+                    registry: Registry::new(terms, room, revision),
+                    news: News::default(),
+                }),
                 steps: broadcast::channel(watch_queue.max(1)).0,
                 changed: Notify::new(),
             }),
@@ -62,25 +73,25 @@ impl LiveRegistry {
     /// The terms of every lease.
     #[must_use]
     pub fn terms(&self) -> LeaseTerms {
-        self.shared.registry.lock().terms()
+        self.shared.registry.lock().registry.terms()
     }
 
     /// See [`Registry::hives`].
     #[must_use]
-    pub fn hives(&self) -> Vec<Hive> {
-        self.shared.registry.lock().hives()
+    pub fn hives(&self) -> Vec<Arc<Hive>> {
+        self.shared.registry.lock().registry.hives()
     }
 
     /// See [`Registry::workers`].
     #[must_use]
-    pub fn workers(&self, model_id: Option<&ModelId>) -> Vec<Worker> {
-        self.shared.registry.lock().workers(model_id)
+    pub fn workers(&self, model_id: Option<&ModelId>) -> Vec<Arc<Worker>> {
+        self.shared.registry.lock().registry.workers(model_id)
     }
 
     /// Everything that is there, and what comes after it.
     #[must_use]
     pub fn watch(&self) -> ClusterWatch {
-        let registry = self.shared.registry.lock();
+        let registry = &self.shared.registry.lock().registry;
         ClusterWatch {
             revision: registry.revision(),
             hives: registry.hives(),
@@ -90,86 +101,123 @@ impl LiveRegistry {
     }
 
     /// See [`Registry::register_hive`].
-    pub fn register_hive(&self, facts: HiveFacts, workers: Vec<Worker>) {
-        self.change(|registry| registry.register_hive(facts, workers, now()));
+    ///
+    /// # Errors
+    /// If there is no room.
+    pub fn register_hive(
+        &self,
+        facts: HiveFacts,
+        workers: Vec<Worker>,
+        instance: Option<HiveInstance>,
+    ) -> Result<(), RegistryFull> {
+        self.change(|registry| registry.register_hive(facts, workers, instance, now()))
     }
 
     /// See [`Registry::heartbeat`].
     ///
     /// # Errors
-    /// If the hive is unknown.
+    /// If the hive is unknown, or another has its id.
     pub fn heartbeat(
         &self,
         hive_id: &HiveId,
+        instance: Option<&HiveInstance>,
         devices: Vec<Device>,
         draining: bool,
-    ) -> Result<(), HiveNotRegistered> {
-        self.try_change(|registry| registry.heartbeat(hive_id, devices, draining, now()))
+    ) -> Result<(), NotHeard> {
+        let heard = self.change(|registry| registry.heartbeat(hive_id, instance, devices, draining, now()));
+        // A hive that does not have its id hears so first with a heartbeat, as a rule.
+        if let Err(NotHeard::IdTaken {
+            hive_id,
+            address,
+            first: true,
+        }) = &heard
+        {
+            narrate_warn!(
+                hive_id = %hive_id,
+                "two hives have the id {hive_id}: the one at {address} registered last and has it, the other is \
+                 refused; was a data folder copied?"
+            );
+        }
+        heard
     }
 
-    /// See [`Registry::deregister_hive`]. Answers whether the hive was known.
-    pub fn deregister_hive(&self, hive_id: &HiveId) -> bool {
-        self.change(|registry| registry.deregister_hive(hive_id))
+    /// See [`Registry::deregister_hive`]. Answers whether the hive was removed.
+    pub fn deregister_hive(&self, hive_id: &HiveId, instance: Option<&HiveInstance>) -> bool {
+        self.remove(|registry| registry.deregister_hive(hive_id, instance))
     }
 
     /// See [`Registry::register_worker`].
     ///
     /// # Errors
-    /// If the hive is unknown.
-    pub fn register_worker(&self, worker: Worker) -> Result<(), HiveNotRegistered> {
-        self.try_change(|registry| registry.register_worker(worker, now()))
+    /// If the hive is unknown, another has its id, or there is no room.
+    pub fn register_worker(
+        &self,
+        worker: Worker,
+        instance: Option<&HiveInstance>,
+    ) -> Result<(), RegisterWorkerError> {
+        self.change(|registry| registry.register_worker(worker, instance, now()))
     }
 
     /// See [`Registry::update_worker`].
     ///
     /// # Errors
-    /// If the hive is unknown or has no such worker.
-    pub fn update_worker(&self, worker: Worker) -> Result<(), UpdateWorkerError> {
-        self.try_change(|registry| registry.update_worker(worker, now()))
+    /// If the hive is unknown or has no such worker, or another has its id.
+    pub fn update_worker(
+        &self,
+        worker: Worker,
+        instance: Option<&HiveInstance>,
+    ) -> Result<(), UpdateWorkerError> {
+        self.change(|registry| registry.update_worker(worker, instance, now()))
     }
 
-    /// See [`Registry::deregister_worker`]. Answers whether the worker was known.
-    pub fn deregister_worker(&self, hive_id: &HiveId, worker_id: &WorkerId) -> bool {
-        self.change(|registry| registry.deregister_worker(hive_id, worker_id))
+    /// See [`Registry::deregister_worker`]. Answers whether the worker was removed.
+    pub fn deregister_worker(
+        &self,
+        hive_id: &HiveId,
+        instance: Option<&HiveInstance>,
+        worker_id: &WorkerId,
+    ) -> bool {
+        self.remove(|registry| registry.deregister_worker(hive_id, instance, worker_id))
     }
 
-    /// Makes a change and tells the watchers. Answers whether there was anything to tell.
-    fn change(&self, operation: impl FnOnce(&mut Registry) -> Vec<ClusterStep>) -> bool {
-        let mut registry = self.shared.registry.lock();
-        let before = registry.hives();
-        let steps = operation(&mut registry);
+    /// Makes a change and tells the watchers, then people.
+    fn change<E>(
+        &self,
+        operation: impl FnOnce(&mut Registry) -> Result<Vec<ClusterStep>, E>,
+    ) -> Result<(), E> {
+        let mut narrated = self.shared.registry.lock();
+        let steps = operation(&mut narrated.registry)?;
+        let mut lines = Vec::new();
         for step in &steps {
+            lines.extend(narrated.news.of(&step.change));
             // An error only says that nobody watches.
             let _ = self.shared.steps.send(step.clone());
         }
-        drop(registry);
-        for step in &steps {
-            tell(&before, &step.change);
+        drop(narrated);
+        for line in lines {
+            line.narrate();
         }
         if !steps.is_empty() {
             self.shared.changed.notify_one();
         }
-        !steps.is_empty()
+        Ok(())
     }
 
-    fn try_change<E>(
-        &self,
-        operation: impl FnOnce(&mut Registry) -> Result<Vec<ClusterStep>, E>,
-    ) -> Result<(), E> {
-        let mut refused = None;
-        self.change(|registry| {
-            operation(registry).unwrap_or_else(|error| {
-                refused = Some(error);
-                Vec::new()
-            })
+    /// Makes a change that can't be refused, and answers whether there was anything to tell.
+    fn remove(&self, operation: impl FnOnce(&mut Registry) -> Vec<ClusterStep>) -> bool {
+        let mut removed = false;
+        let Ok(()) = self.change(|registry| {
+            let steps = operation(registry);
+            removed = !steps.is_empty();
+            Ok::<_, std::convert::Infallible>(steps)
         });
-        refused.map_or(Ok(()), Err)
+        removed
     }
 
     async fn end_leases(self, lifecycle: Lifecycle) {
         let shutdown = lifecycle.token();
         loop {
-            let deadline = self.shared.registry.lock().next_deadline();
+            let deadline = self.shared.registry.lock().registry.next_deadline();
             let lease_end = async {
                 match deadline {
                     Some(deadline) => tokio::time::sleep_until(deadline.into()).await,
@@ -182,7 +230,7 @@ impl LiveRegistry {
                 () = shutdown.cancelled() => return,
                 () = self.shared.changed.notified() => {}
                 () = lease_end => {
-                    self.change(|registry| registry.expire(now().monotonic));
+                    self.remove(|registry| registry.expire(now().monotonic));
                 }
             }
         }
@@ -197,44 +245,13 @@ fn now() -> Now {
     }
 }
 
-/// Tells of hives that come and go; workers are told of by their hives.
-fn tell(before: &[Hive], change: &ClusterChange) {
-    match change {
-        ClusterChange::HiveUpserted(hive) => {
-            let was = before
-                .iter()
-                .find(|known| known.facts.id == hive.facts.id)
-                .map(|known| known.state);
-            let HiveFacts {
-                id, name, address, ..
-            } = &hive.facts;
-            match (was, hive.state) {
-                (None, _) => narrate!(hive_id = %id, "hive {name} joined at {address}"),
-                (Some(HiveState::Unreachable), HiveState::Ready) => {
-                    narrate!(hive_id = %id, "hive {name} is back");
-                }
-                (Some(HiveState::Ready), HiveState::Unreachable) => {
-                    narrate_warn!(hive_id = %id, "hive {name} has not been heard from and counts as unreachable");
-                }
-                _ => {}
-            }
-        }
-        ClusterChange::HiveRemoved(id) => {
-            let name = before
-                .iter()
-                .find(|known| known.facts.id == *id)
-                .map(|known| known.facts.name.as_str());
-            narrate!(hive_id = %id, "hive {} left", name.unwrap_or("(unknown)"));
-        }
-        ClusterChange::WorkerUpserted(_) | ClusterChange::WorkerRemoved(_) => {}
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::domain::cluster::HiveState;
+    use crate::domain::registry::ClusterChange;
 
     fn facts(id: &str) -> HiveFacts {
         HiveFacts {
@@ -253,10 +270,15 @@ mod tests {
             lease: Duration::from_secs(15),
             forget_after: Duration::from_secs(3600),
         };
-        LiveRegistry::start(terms, 16, lifecycle)
+        let room = Room {
+            hives: 4,
+            workers: 4,
+            workers_of_hive: 4,
+        };
+        LiveRegistry::start(terms, room, 16, lifecycle)
     }
 
-    async fn next_hive(watch: &mut ClusterWatch) -> Hive {
+    async fn next_hive(watch: &mut ClusterWatch) -> Arc<Hive> {
         match watch.steps.recv().await.unwrap().change {
             ClusterChange::HiveUpserted(hive) => hive,
             other => panic!("{other:?}"),
@@ -269,11 +291,13 @@ mod tests {
         let registry = start(&lifecycle);
         let mut watch = registry.watch();
         let began = tokio::time::Instant::now();
-        registry.register_hive(facts("a"), vec![]);
+        registry.register_hive(facts("a"), vec![], None).unwrap();
         assert_eq!(next_hive(&mut watch).await.state, HiveState::Ready);
         tokio::time::sleep(Duration::from_secs(10)).await;
-        registry.heartbeat(&"a".parse().unwrap(), vec![], false).unwrap();
-        registry.register_hive(facts("b"), vec![]);
+        registry
+            .heartbeat(&"a".parse().unwrap(), None, vec![], false)
+            .unwrap();
+        registry.register_hive(facts("b"), vec![], None).unwrap();
         next_hive(&mut watch).await;
 
         let lost = next_hive(&mut watch).await;
@@ -283,7 +307,9 @@ mod tests {
         );
         assert_eq!(began.elapsed().as_secs(), 25, "15 s after the heartbeat");
         assert_eq!(next_hive(&mut watch).await.facts.id.as_str(), "b");
-        registry.heartbeat(&"b".parse().unwrap(), vec![], false).unwrap();
+        registry
+            .heartbeat(&"b".parse().unwrap(), None, vec![], false)
+            .unwrap();
         assert_eq!(next_hive(&mut watch).await.state, HiveState::Ready);
 
         let forgotten = watch.steps.recv().await.unwrap().change;
@@ -302,8 +328,12 @@ mod tests {
     async fn a_refused_change_is_no_step() {
         let registry = start(&Lifecycle::new());
         let mut watch = registry.watch();
-        assert!(registry.heartbeat(&"a".parse().unwrap(), vec![], false).is_err());
-        assert!(!registry.deregister_hive(&"a".parse().unwrap()));
+        assert!(
+            registry
+                .heartbeat(&"a".parse().unwrap(), None, vec![], false)
+                .is_err()
+        );
+        assert!(!registry.deregister_hive(&"a".parse().unwrap(), None));
         assert!(watch.steps.try_recv().is_err());
         assert_eq!(registry.watch().revision, watch.revision);
     }

@@ -49,17 +49,20 @@ impl Catalog {
     /// # Errors
     /// If the store can't be opened or read.
     pub async fn start(config: CatalogConfig, lifecycle: &Lifecycle) -> Result<Self, StartError> {
-        if config.lease.is_zero() {
-            return Err(StartError::Setting {
-                setting: "lease",
-                value: "0s",
-            });
+        let senseless = [
+            ("lease", "0s", config.lease.is_zero()),
+            ("max_hives", "0", config.max_hives == 0),
+            ("max_workers", "0", config.max_workers == 0),
+        ];
+        if let Some((setting, value, _)) = senseless.into_iter().find(|(_, _, is_set)| *is_set) {
+            return Err(StartError::Setting { setting, value });
         }
-        let (limits, lease_terms, watch_queue) = (config.limits(), config.lease_terms(), config.watch_queue);
+        let (limits, lease_terms, room) = (config.limits(), config.lease_terms(), config.room());
+        let watch_queue = config.watch_queue;
         let store = Store::open(&config.store.ok_or(StartError::NoStore)?).await?;
         let models = FilesystemCatalog::open(store.clone(), limits, lifecycle).await?;
         let worker_binaries = FilesystemCatalog::open(store, limits, lifecycle).await?;
-        let registry = LiveRegistry::start(lease_terms, watch_queue, lifecycle);
+        let registry = LiveRegistry::start(lease_terms, room, watch_queue, lifecycle);
         Ok(Self {
             models,
             worker_binaries,

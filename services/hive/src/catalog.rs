@@ -1,7 +1,9 @@
 //! The catalog, as the hive asks it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use rbee_artifacts::{HiveId, ModelEntry, ModelId, WorkerBinary, WorkerId, WorkerType};
 use rbee_proto::catalog::v1 as wire;
 use rbee_proto::catalog::v1::model_service_client::ModelServiceClient;
@@ -11,6 +13,7 @@ use rbee_service_kit::client::ClientChannel;
 use rbee_service_kit::{RemoteFault, reason};
 use rbee_wire::InvalidField;
 use tonic::{Code, Request, Response, Status};
+use uuid::Uuid;
 
 use crate::domain::Worker;
 use crate::grpc::convert::{self, Identity};
@@ -77,15 +80,21 @@ impl From<Status> for CatalogError {
 /// The catalog. Cheap to clone; clones share one connection.
 #[derive(Debug, Clone)]
 pub(crate) struct Catalog {
-    channel: ClientChannel,
+    channel: Arc<Mutex<ClientChannel>>,
     timeout: Duration,
+    /// Which start of the hive speaks. It tells this hive from one that runs under the same id elsewhere.
+    instance_id: Arc<str>,
 }
 
 impl Catalog {
     /// The catalog behind a channel; no call takes longer than `timeout`.
     #[must_use]
     pub(crate) fn new(channel: ClientChannel, timeout: Duration) -> Self {
-        Self { channel, timeout }
+        Self {
+            channel: Arc::new(Mutex::new(channel)),
+            timeout,
+            instance_id: Uuid::now_v7().to_string().into(),
+        }
     }
 
     /// A model; `None` if there is none with this id.
@@ -93,7 +102,7 @@ impl Catalog {
     /// # Errors
     /// If the catalog does not answer, or not sensibly.
     pub(crate) async fn model(&self, id: &ModelId) -> Result<Option<ModelEntry>, CatalogError> {
-        let mut client = ModelServiceClient::new(self.channel.clone());
+        let mut client = ModelServiceClient::new(self.channel());
         let request = self.request(wire::GetModelRequest { id: id.to_string() });
         match self.answer(client.get_model(request)).await {
             Ok(response) => {
@@ -113,7 +122,7 @@ impl Catalog {
         &self,
         worker_type: WorkerType,
     ) -> Result<Vec<WorkerBinary>, CatalogError> {
-        let mut client = WorkerBinaryServiceClient::new(self.channel.clone());
+        let mut client = WorkerBinaryServiceClient::new(self.channel());
         let request = self.request(wire::ListWorkerBinariesRequest {
             worker_type: rbee_wire::worker_type_to_wire(worker_type).into(),
             platform: None,
@@ -144,6 +153,7 @@ impl Catalog {
                 .into_iter()
                 .map(|worker| convert::worker_to_wire(worker, hive))
                 .collect(),
+            instance_id: self.instance_id(),
         });
         lease(self.answer(self.registry().register_hive(request)).await?.lease)
     }
@@ -157,6 +167,7 @@ impl Catalog {
             hive_id: hive_id.to_string(),
             draining: false,
             devices: convert::devices_to_wire(view),
+            instance_id: self.instance_id(),
         });
         lease(self.answer(self.registry().hive_heartbeat(request)).await?.lease)
     }
@@ -168,6 +179,7 @@ impl Catalog {
     pub(crate) async fn deregister_hive(&self, hive_id: &HiveId) -> Result<(), CatalogError> {
         let request = self.request(wire::DeregisterHiveRequest {
             hive_id: hive_id.to_string(),
+            instance_id: self.instance_id(),
         });
         self.answer(self.registry().deregister_hive(request))
             .await
@@ -180,7 +192,10 @@ impl Catalog {
     /// `HIVE_NOT_REGISTERED` if the catalog doesn't know the hive; else if it does not answer.
     pub(crate) async fn register_worker(&self, worker: &Worker, hive: &Identity) -> Result<(), CatalogError> {
         let worker = Some(convert::worker_to_wire(worker, hive));
-        let request = self.request(wire::RegisterWorkerRequest { worker });
+        let request = self.request(wire::RegisterWorkerRequest {
+            worker,
+            instance_id: self.instance_id(),
+        });
         self.answer(self.registry().register_worker(request))
             .await
             .map(drop)
@@ -198,6 +213,7 @@ impl Catalog {
         let request = self.request(wire::DeregisterWorkerRequest {
             hive_id: hive_id.to_string(),
             worker_id: id.to_string(),
+            instance_id: self.instance_id(),
         });
         self.answer(self.registry().deregister_worker(request))
             .await
@@ -205,7 +221,15 @@ impl Catalog {
     }
 
     fn registry(&self) -> RegistryServiceClient<ClientChannel> {
-        RegistryServiceClient::new(self.channel.clone())
+        RegistryServiceClient::new(self.channel())
+    }
+
+    fn instance_id(&self) -> String {
+        self.instance_id.as_ref().to_owned()
+    }
+
+    fn channel(&self) -> ClientChannel {
+        self.channel.lock().clone()
     }
 
     fn request<T>(&self, message: T) -> Request<T> {
@@ -221,9 +245,15 @@ impl Catalog {
     ) -> Result<T, CatalogError> {
         match tokio::time::timeout(self.timeout, call).await {
             Ok(answer) => Ok(answer?.into_inner()),
-            Err(_) => Err(CatalogError::Unavailable {
-                message: format!("no answer within {:?}", self.timeout),
-            }),
+            Err(_) => {
+                // Nothing comes through any more, it seems. After a while TCP tries again only every minute; a
+                // connection of its own reaches a catalog that is back at once.
+                let mut channel = self.channel.lock();
+                *channel = channel.reconnecting();
+                Err(CatalogError::Unavailable {
+                    message: format!("no answer within {:?}", self.timeout),
+                })
+            }
         }
     }
 }

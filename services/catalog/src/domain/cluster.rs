@@ -47,6 +47,18 @@ pub struct DeviceUse {
     pub taken_bytes: Option<u64>,
 }
 
+/// Which start of a hive's program speaks. Two hives under one id are told apart by it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HiveInstance(String);
+
+impl HiveInstance {
+    /// The one with this text; `None` if it is empty, which is what a hive sends that does not say.
+    #[must_use]
+    pub fn named(text: String) -> Option<Self> {
+        (!text.is_empty()).then_some(Self(text))
+    }
+}
+
 /// Whether a hive can be reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HiveState {
@@ -196,6 +208,8 @@ pub struct Worker {
     pub pinned: bool,
     /// It is stopped when it has answered nothing for this long.
     pub idle_ttl: Option<Duration>,
+    /// Whether its hive can't be reached. Set by the registry.
+    pub unreachable: bool,
 }
 
 /// A worker's memory: what was estimated and what it took, in bytes.

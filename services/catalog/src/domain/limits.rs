@@ -42,7 +42,9 @@ pub const MAX_FILE_NAME_BYTES: usize = 512;
 pub const MAX_REQUEST_ID_BYTES: usize = 128;
 /// Devices of a hive.
 pub const MAX_DEVICES: usize = 256;
-/// Workers of a hive in one registration.
+/// Which start of a hive speaks.
+pub const MAX_INSTANCE_BYTES: usize = 64;
+/// Workers of a hive.
 pub const MAX_WORKERS: usize = 1024;
 /// Lines of a failed worker's log that are kept; the last ones are.
 pub const KEPT_LOG_LINES: usize = 50;

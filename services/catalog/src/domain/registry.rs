@@ -5,20 +5,31 @@
 //!   (unknown) ────────────►  Ready  ─────────────────────►  Unreachable
 //!       ▲                      ▲                              │     │
 //!       │ farewell             └───────── heard from ─────────┘     │
-//!       └───────────────────────────────────── forgotten ───────────┘
+//!       └──────────────────────────────── forgotten ────────────────┘
 //! ```
+//!
+//! A hive is forgotten when it was silent for long, or earlier to make room for another. A worker is
+//! reachable exactly when its hive is.
 //!
 //! A pure state machine: the time is passed in, and each operation answers with the steps that a
 //! watcher must see. Steps applied in order to an empty mirror give what [`Registry::hives`] and
 //! [`Registry::workers`] list; a worker never stands in it without its hive.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use rbee_artifacts::{HiveId, ModelId, WorkerId};
 
-use super::cluster::{Device, Hive, HiveFacts, HiveState, Worker};
+use super::cluster::{Device, Hive, HiveFacts, HiveInstance, HiveState, Worker};
+
+mod lease;
+mod refusals;
+mod room;
+
+pub use refusals::{Full, NotHeard, RegisterWorkerError, RegistryFull, UpdateWorkerError};
+pub use room::Room;
 
 /// A point in time, on both clocks: the monotonic one for leases, the wall's for people.
 #[derive(Debug, Clone, Copy)]
@@ -38,15 +49,15 @@ pub struct LeaseTerms {
     pub forget_after: Duration,
 }
 
-/// Something that became different.
+/// Something that became different. What is new is shared with the registry: a step costs no copy for each watcher.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ClusterChange {
     /// A hive that is new or changed.
-    HiveUpserted(Hive),
+    HiveUpserted(Arc<Hive>),
     /// A hive that left or was forgotten. Its workers went before.
     HiveRemoved(HiveId),
     /// A worker that is new or changed.
-    WorkerUpserted(Box<Worker>),
+    WorkerUpserted(Arc<Worker>),
     /// A worker that is gone.
     WorkerRemoved(WorkerId),
 }
@@ -60,33 +71,13 @@ pub struct ClusterStep {
     pub change: ClusterChange,
 }
 
-/// The catalog doesn't know the hive: it must register again.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the hive {hive_id} is not registered")]
-pub struct HiveNotRegistered {
-    /// The unknown hive.
-    pub hive_id: HiveId,
-}
-
-/// Why a worker could not be updated.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum UpdateWorkerError {
-    /// Its hive is unknown.
-    #[error(transparent)]
-    HiveNotRegistered(#[from] HiveNotRegistered),
-    /// The hive has no such worker.
-    #[error("the hive {hive_id} has no worker {worker_id}")]
-    WorkerNotFound {
-        /// The hive.
-        hive_id: HiveId,
-        /// The worker that it doesn't have.
-        worker_id: WorkerId,
-    },
-}
-
 #[derive(Debug)]
 struct HiveEntry {
-    hive: Hive,
+    hive: Arc<Hive>,
+    /// Which start of it has the id, if it said so.
+    instance: Option<HiveInstance>,
+    /// Other starts that were told that they don't have it.
+    refused: Vec<HiveInstance>,
     heard_at: Instant,
 }
 
@@ -94,18 +85,20 @@ struct HiveEntry {
 #[derive(Debug)]
 pub struct Registry {
     terms: LeaseTerms,
+    room: Room,
     revision: u64,
     hives: BTreeMap<HiveId, HiveEntry>,
     // Keyed by worker alone: ids are unique in the cluster, and the last hive to claim one has it.
-    workers: BTreeMap<WorkerId, Worker>,
+    workers: BTreeMap<WorkerId, Arc<Worker>>,
 }
 
 impl Registry {
     /// An empty registry whose revisions follow `revision`.
     #[must_use]
-    pub fn new(terms: LeaseTerms, revision: u64) -> Self {
+    pub fn new(terms: LeaseTerms, room: Room, revision: u64) -> Self {
         Self {
             terms,
+            room,
             revision,
             hives: BTreeMap::new(),
             workers: BTreeMap::new(),
@@ -126,7 +119,7 @@ impl Registry {
 
     /// All hives, ordered by name and then id.
     #[must_use]
-    pub fn hives(&self) -> Vec<Hive> {
+    pub fn hives(&self) -> Vec<Arc<Hive>> {
         let mut hives: Vec<_> = self.hives.values().map(|entry| entry.hive.clone()).collect();
         hives.sort_by(|a, b| a.facts.name.cmp(&b.facts.name));
         hives
@@ -134,7 +127,7 @@ impl Registry {
 
     /// All workers, or those that serve `model_id`; oldest first.
     #[must_use]
-    pub fn workers(&self, model_id: Option<&ModelId>) -> Vec<Worker> {
+    pub fn workers(&self, model_id: Option<&ModelId>) -> Vec<Arc<Worker>> {
         let mut workers: Vec<_> = self
             .workers
             .values()
@@ -145,25 +138,39 @@ impl Registry {
         workers
     }
 
-    /// Registers a hive with all its workers, replacing what was known of it.
-    pub fn register_hive(&mut self, facts: HiveFacts, workers: Vec<Worker>, now: Now) -> Vec<ClusterStep> {
+    /// Registers a hive with all its workers, replacing what was known of it. `instance` has the id from now on.
+    ///
+    /// # Errors
+    /// If there is no room for it.
+    pub fn register_hive(
+        &mut self,
+        facts: HiveFacts,
+        workers: Vec<Worker>,
+        instance: Option<HiveInstance>,
+        now: Now,
+    ) -> Result<Vec<ClusterStep>, RegistryFull> {
         let mut steps = Vec::new();
         let id = facts.id.clone();
         let address = facts.address.clone();
-        let hive = Hive {
+        self.make_room_for_hive(&mut steps, &id, &workers)?;
+        let hive = Arc::new(Hive {
             facts,
             state: HiveState::Ready,
             last_seen_at: now.wall,
+        });
+        let known = self.hives.remove(&id);
+        let differs = known
+            .as_ref()
+            .is_none_or(|known| known.hive.facts != hive.facts || known.hive.state != hive.state);
+        let mut refused = known.map(|known| known.refused).unwrap_or_default();
+        refused.retain(|refused| Some(refused) != instance.as_ref());
+        let entry = HiveEntry {
+            hive: hive.clone(),
+            instance,
+            refused,
+            heard_at: now.monotonic,
         };
-        let known = self.hives.get(&id).map(|entry| &entry.hive);
-        let differs = known.is_none_or(|known| known.facts != hive.facts || known.state != hive.state);
-        self.hives.insert(
-            id.clone(),
-            HiveEntry {
-                hive: hive.clone(),
-                heard_at: now.monotonic,
-            },
-        );
+        self.hives.insert(id.clone(), entry);
         if differs {
             self.step(&mut steps, ClusterChange::HiveUpserted(hive));
         }
@@ -178,37 +185,41 @@ impl Registry {
         for worker_id in gone {
             self.remove_worker(&mut steps, &worker_id);
         }
-        steps
+        Ok(steps)
     }
 
     /// Renews a hive's lease and takes its devices, and whether it is draining, as they are now.
     ///
     /// # Errors
-    /// If the hive is unknown.
+    /// If the hive is unknown, or another has its id.
     pub fn heartbeat(
         &mut self,
         hive_id: &HiveId,
+        instance: Option<&HiveInstance>,
         devices: Vec<Device>,
         draining: bool,
         now: Now,
-    ) -> Result<Vec<ClusterStep>, HiveNotRegistered> {
+    ) -> Result<Vec<ClusterStep>, NotHeard> {
         let mut steps = Vec::new();
-        let entry = self.hear_from(hive_id, now)?;
-        let revived = std::mem::replace(&mut entry.hive.state, HiveState::Ready) != HiveState::Ready;
-        let facts = &mut entry.hive.facts;
-        if revived || facts.devices != devices || facts.draining != draining {
+        let entry = self.admit(hive_id, instance)?;
+        let differs = entry.hive.facts.devices != devices || entry.hive.facts.draining != draining;
+        if differs {
+            let facts = &mut Arc::make_mut(&mut entry.hive).facts;
             facts.devices = devices;
             facts.draining = draining;
-            let hive = entry.hive.clone();
-            self.step(&mut steps, ClusterChange::HiveUpserted(hive));
         }
+        self.hear(&mut steps, hive_id, differs, now);
         Ok(steps)
     }
 
-    /// Removes a hive and its workers. No steps if it was unknown.
-    pub fn deregister_hive(&mut self, hive_id: &HiveId) -> Vec<ClusterStep> {
+    /// Removes a hive and its workers. No steps if it was unknown, or if it is another start of it that leaves.
+    pub fn deregister_hive(&mut self, hive_id: &HiveId, instance: Option<&HiveInstance>) -> Vec<ClusterStep> {
         let mut steps = Vec::new();
-        if self.hives.contains_key(hive_id) {
+        if self
+            .hives
+            .get(hive_id)
+            .is_some_and(|entry| entry.is_spoken_for_by(instance))
+        {
             self.remove_hive(&mut steps, hive_id);
         }
         steps
@@ -217,18 +228,23 @@ impl Registry {
     /// Adds or replaces a worker of a registered hive.
     ///
     /// # Errors
-    /// If the hive is unknown.
+    /// If the hive is unknown, another has its id, or there is no room.
     pub fn register_worker(
         &mut self,
         worker: Worker,
+        instance: Option<&HiveInstance>,
         now: Now,
-    ) -> Result<Vec<ClusterStep>, HiveNotRegistered> {
+    ) -> Result<Vec<ClusterStep>, RegisterWorkerError> {
         let mut steps = Vec::new();
-        let address = self.revive(&mut steps, &worker.hive_id, now)?;
+        let hive_id = worker.hive_id.clone();
+        let hive_address = self.admit(&hive_id, instance)?.hive.facts.address.clone();
+        // Before anything is changed: a refusal makes no steps.
+        self.make_room_for_worker(&mut steps, &worker)?;
+        self.hear(&mut steps, &hive_id, false, now);
         self.put_worker(
             &mut steps,
             Worker {
-                hive_address: address,
+                hive_address,
                 ..worker
             },
         );
@@ -238,105 +254,54 @@ impl Registry {
     /// Replaces what is known of a worker.
     ///
     /// # Errors
-    /// If the hive is unknown or has no such worker.
-    pub fn update_worker(&mut self, worker: Worker, now: Now) -> Result<Vec<ClusterStep>, UpdateWorkerError> {
-        if !self.hives.contains_key(&worker.hive_id) {
-            return Err(HiveNotRegistered {
-                hive_id: worker.hive_id,
-            }
-            .into());
-        }
+    /// If the hive is unknown or has no such worker, or another has its id.
+    pub fn update_worker(
+        &mut self,
+        worker: Worker,
+        instance: Option<&HiveInstance>,
+        now: Now,
+    ) -> Result<Vec<ClusterStep>, UpdateWorkerError> {
+        let mut steps = Vec::new();
+        let hive_id = worker.hive_id.clone();
+        let hive_address = self.admit(&hive_id, instance)?.hive.facts.address.clone();
         if self
             .workers
             .get(&worker.id)
-            .is_none_or(|known| known.hive_id != worker.hive_id)
+            .is_none_or(|known| known.hive_id != hive_id)
         {
-            let Worker {
-                id: worker_id,
-                hive_id,
-                ..
-            } = worker;
+            let worker_id = worker.id;
             return Err(UpdateWorkerError::WorkerNotFound { hive_id, worker_id });
         }
-        Ok(self.register_worker(worker, now)?)
+        self.hear(&mut steps, &hive_id, false, now);
+        self.put_worker(
+            &mut steps,
+            Worker {
+                hive_address,
+                ..worker
+            },
+        );
+        Ok(steps)
     }
 
-    /// Removes a worker of a hive. No steps if the hive has no such worker.
-    pub fn deregister_worker(&mut self, hive_id: &HiveId, worker_id: &WorkerId) -> Vec<ClusterStep> {
+    /// Removes a worker of a hive. No steps if the hive has no such worker, or if it is another start of it
+    /// that says so.
+    pub fn deregister_worker(
+        &mut self,
+        hive_id: &HiveId,
+        instance: Option<&HiveInstance>,
+        worker_id: &WorkerId,
+    ) -> Vec<ClusterStep> {
         let mut steps = Vec::new();
-        if self
-            .workers
-            .get(worker_id)
-            .is_some_and(|worker| worker.hive_id == *hive_id)
+        let speaks = |entry: &HiveEntry| entry.is_spoken_for_by(instance);
+        if self.hives.get(hive_id).is_some_and(speaks)
+            && self
+                .workers
+                .get(worker_id)
+                .is_some_and(|worker| worker.hive_id == *hive_id)
         {
             self.remove_worker(&mut steps, worker_id);
         }
         steps
-    }
-
-    /// Marks the hives whose lease has ended, and forgets those that were silent for long.
-    pub fn expire(&mut self, now: Instant) -> Vec<ClusterStep> {
-        let mut steps = Vec::new();
-        let silent: Vec<(HiveId, Duration)> = self
-            .hives
-            .iter()
-            .map(|(id, entry)| (id.clone(), now.saturating_duration_since(entry.heard_at)))
-            .filter(|(_, silence)| *silence >= self.terms.lease)
-            .collect();
-        for (hive_id, silence) in silent {
-            if silence >= self.terms.lease.saturating_add(self.terms.forget_after) {
-                self.remove_hive(&mut steps, &hive_id);
-            } else if let Some(entry) = self.hives.get_mut(&hive_id)
-                && entry.hive.state == HiveState::Ready
-            {
-                entry.hive.state = HiveState::Unreachable;
-                let hive = entry.hive.clone();
-                self.step(&mut steps, ClusterChange::HiveUpserted(hive));
-            }
-        }
-        steps
-    }
-
-    /// When [`expire`](Self::expire) will next have something to do, if nobody speaks until then.
-    #[must_use]
-    pub fn next_deadline(&self) -> Option<Instant> {
-        let LeaseTerms { lease, forget_after } = self.terms;
-        self.hives
-            .values()
-            .filter_map(|entry| {
-                let silence = match entry.hive.state {
-                    HiveState::Ready => lease,
-                    HiveState::Unreachable => lease.saturating_add(forget_after),
-                };
-                entry.heard_at.checked_add(silence)
-            })
-            .min()
-    }
-
-    /// Renews the lease of a hive that has spoken, and answers with its address.
-    fn revive(
-        &mut self,
-        steps: &mut Vec<ClusterStep>,
-        hive_id: &HiveId,
-        now: Now,
-    ) -> Result<String, HiveNotRegistered> {
-        let entry = self.hear_from(hive_id, now)?;
-        let address = entry.hive.facts.address.clone();
-        if entry.hive.state != HiveState::Ready {
-            entry.hive.state = HiveState::Ready;
-            let hive = entry.hive.clone();
-            self.step(steps, ClusterChange::HiveUpserted(hive));
-        }
-        Ok(address)
-    }
-
-    fn hear_from(&mut self, hive_id: &HiveId, now: Now) -> Result<&mut HiveEntry, HiveNotRegistered> {
-        let entry = self.hives.get_mut(hive_id).ok_or_else(|| HiveNotRegistered {
-            hive_id: hive_id.clone(),
-        })?;
-        entry.heard_at = now.monotonic;
-        entry.hive.last_seen_at = now.wall;
-        Ok(entry)
     }
 
     fn workers_of(&self, hive_id: &HiveId) -> Vec<WorkerId> {
@@ -347,10 +312,13 @@ impl Registry {
             .collect()
     }
 
-    fn put_worker(&mut self, steps: &mut Vec<ClusterStep>, worker: Worker) {
-        if self.workers.get(&worker.id) != Some(&worker) {
+    fn put_worker(&mut self, steps: &mut Vec<ClusterStep>, mut worker: Worker) {
+        let hive = self.hives.get(&worker.hive_id);
+        worker.unreachable = hive.is_some_and(|entry| entry.hive.state == HiveState::Unreachable);
+        if self.workers.get(&worker.id).is_none_or(|known| **known != worker) {
+            let worker = Arc::new(worker);
             self.workers.insert(worker.id.clone(), worker.clone());
-            self.step(steps, ClusterChange::WorkerUpserted(Box::new(worker)));
+            self.step(steps, ClusterChange::WorkerUpserted(worker));
         }
     }
 

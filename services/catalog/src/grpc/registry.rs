@@ -15,8 +15,8 @@ use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 
 use super::convert::{
-    cluster_change, devices_from_wire, hive_facts_from_wire, hive_id_from_wire, hive_to_wire, synced,
-    worker_from_wire, worker_to_wire,
+    cluster_change, devices_from_wire, hive_facts_from_wire, hive_id_from_wire, hive_to_wire,
+    instance_from_wire, synced, worker_from_wire, worker_to_wire,
 };
 use super::{status, stream};
 use crate::domain::cluster::Worker;
@@ -72,11 +72,18 @@ impl RegistryService for Registry {
         &self,
         request: Request<RegisterHiveRequest>,
     ) -> Result<Response<RegisterHiveResponse>, Status> {
-        let RegisterHiveRequest { hive, workers } = request.into_inner();
+        let RegisterHiveRequest {
+            hive,
+            workers,
+            instance_id,
+        } = request.into_inner();
+        let instance = instance_from_wire(instance_id).map_err(status::invalid_field)?;
         let hive = hive.ok_or_else(|| Fault::invalid("hive", "must be given"))?;
         let workers = read_workers(&hive.id, workers).map_err(status::invalid_field)?;
         let facts = hive_facts_from_wire(hive).map_err(status::invalid_field)?;
-        self.registry.register_hive(facts, workers);
+        self.registry
+            .register_hive(facts, workers, instance)
+            .map_err(|error| status::registry_full(&error))?;
         Ok(Response::new(RegisterHiveResponse { lease: self.lease() }))
     }
 
@@ -88,12 +95,14 @@ impl RegistryService for Registry {
             hive_id,
             devices,
             draining,
+            instance_id,
         } = request.into_inner();
+        let instance = instance_from_wire(instance_id).map_err(status::invalid_field)?;
         let hive_id = hive_id_from_wire("hive_id", &hive_id).map_err(status::invalid_field)?;
         let devices = devices_from_wire("devices", devices).map_err(status::invalid_field)?;
         self.registry
-            .heartbeat(&hive_id, devices, draining)
-            .map_err(|error| status::hive_not_registered(&error))?;
+            .heartbeat(&hive_id, instance.as_ref(), devices, draining)
+            .map_err(|error| status::not_heard(&error))?;
         Ok(Response::new(HiveHeartbeatResponse { lease: self.lease() }))
     }
 
@@ -101,9 +110,11 @@ impl RegistryService for Registry {
         &self,
         request: Request<DeregisterHiveRequest>,
     ) -> Result<Response<DeregisterHiveResponse>, Status> {
+        let DeregisterHiveRequest { hive_id, instance_id } = request.into_inner();
+        let instance = instance_from_wire(instance_id).map_err(status::invalid_field)?;
         // What is no id is the id of no hive.
-        let hive_id = hive_id_from_wire("hive_id", &request.into_inner().hive_id);
-        let removed = hive_id.is_ok_and(|hive_id| self.registry.deregister_hive(&hive_id));
+        let hive_id = hive_id_from_wire("hive_id", &hive_id);
+        let removed = hive_id.is_ok_and(|hive_id| self.registry.deregister_hive(&hive_id, instance.as_ref()));
         Ok(Response::new(DeregisterHiveResponse { removed }))
     }
 
@@ -111,7 +122,12 @@ impl RegistryService for Registry {
         &self,
         _request: Request<ListHivesRequest>,
     ) -> Result<Response<ListHivesResponse>, Status> {
-        let hives = self.registry.hives().into_iter().map(hive_to_wire).collect();
+        let hives = self
+            .registry
+            .hives()
+            .iter()
+            .map(|hive| hive_to_wire(hive))
+            .collect();
         Ok(Response::new(ListHivesResponse { hives }))
     }
 
@@ -119,10 +135,12 @@ impl RegistryService for Registry {
         &self,
         request: Request<RegisterWorkerRequest>,
     ) -> Result<Response<RegisterWorkerResponse>, Status> {
-        let worker = read_worker(request.into_inner().worker)?;
+        let RegisterWorkerRequest { worker, instance_id } = request.into_inner();
+        let worker = read_worker(worker)?;
+        let instance = instance_from_wire(instance_id).map_err(status::invalid_field)?;
         self.registry
-            .register_worker(worker)
-            .map_err(|error| status::hive_not_registered(&error))?;
+            .register_worker(worker, instance.as_ref())
+            .map_err(|error| status::register_worker(&error))?;
         Ok(Response::new(RegisterWorkerResponse {}))
     }
 
@@ -130,9 +148,11 @@ impl RegistryService for Registry {
         &self,
         request: Request<UpdateWorkerRequest>,
     ) -> Result<Response<UpdateWorkerResponse>, Status> {
-        let worker = read_worker(request.into_inner().worker)?;
+        let UpdateWorkerRequest { worker, instance_id } = request.into_inner();
+        let worker = read_worker(worker)?;
+        let instance = instance_from_wire(instance_id).map_err(status::invalid_field)?;
         self.registry
-            .update_worker(worker)
+            .update_worker(worker, instance.as_ref())
             .map_err(|error| status::update_worker(&error))?;
         Ok(Response::new(UpdateWorkerResponse {}))
     }
@@ -141,9 +161,17 @@ impl RegistryService for Registry {
         &self,
         request: Request<DeregisterWorkerRequest>,
     ) -> Result<Response<DeregisterWorkerResponse>, Status> {
-        let DeregisterWorkerRequest { hive_id, worker_id } = request.into_inner();
+        let DeregisterWorkerRequest {
+            hive_id,
+            worker_id,
+            instance_id,
+        } = request.into_inner();
+        let instance = instance_from_wire(instance_id).map_err(status::invalid_field)?;
         let removed = match (hive_id.parse(), worker_id.parse::<WorkerId>()) {
-            (Ok(hive_id), Ok(worker_id)) => self.registry.deregister_worker(&hive_id, &worker_id),
+            (Ok(hive_id), Ok(worker_id)) => {
+                self.registry
+                    .deregister_worker(&hive_id, instance.as_ref(), &worker_id)
+            }
             // What is no id is the id of no worker.
             _ => false,
         };
@@ -164,7 +192,7 @@ impl RegistryService for Registry {
             },
         };
         Ok(Response::new(ListWorkersResponse {
-            workers: workers.into_iter().map(worker_to_wire).collect(),
+            workers: workers.iter().map(|worker| worker_to_wire(worker)).collect(),
         }))
     }
 
@@ -177,10 +205,8 @@ impl RegistryService for Registry {
         let watch = self.registry.watch();
         let revision = watch.revision;
         let hives = watch.hives.into_iter().map(ClusterChange::HiveUpserted);
-        let workers = watch
-            .workers
-            .into_iter()
-            .map(|worker| ClusterChange::WorkerUpserted(Box::new(worker)));
+        let workers = watch.workers.into_iter().map(ClusterChange::WorkerUpserted);
+        // What is sent is made as it is read: a watcher costs two pointers for each worker, and no copies.
         let first = hives
             .chain(workers)
             .map(move |change| cluster_change(ClusterStep { revision, change }))

@@ -6,7 +6,7 @@ use tonic::Code;
 
 use crate::domain::limits::InvalidField;
 use crate::domain::page::InvalidPageToken;
-use crate::domain::registry::{HiveNotRegistered, UpdateWorkerError};
+use crate::domain::registry::{Full, NotHeard, RegisterWorkerError, RegistryFull, UpdateWorkerError};
 use crate::store::{CatalogEntry, CreateError, UpdateError, WriteError};
 
 pub(super) fn invalid_field(error: impl Into<InvalidField>) -> Fault {
@@ -103,18 +103,53 @@ pub(super) fn write(error: &WriteError) -> Fault {
     }
 }
 
-pub(super) fn hive_not_registered(error: &HiveNotRegistered) -> Fault {
-    Fault::new(
-        Code::NotFound,
-        reason::HIVE_NOT_REGISTERED,
-        format!("{error} with this catalog, which may have been restarted; register it again"),
-    )
-    .with("hive_id", &error.hive_id)
+pub(super) fn not_heard(error: &NotHeard) -> Fault {
+    match error {
+        NotHeard::NotRegistered { hive_id } => Fault::new(
+            Code::NotFound,
+            reason::HIVE_NOT_REGISTERED,
+            format!("{error} with this catalog, which may have been restarted; register it again"),
+        )
+        .with("hive_id", hive_id),
+        NotHeard::IdTaken { hive_id, address, .. } => Fault::new(
+            Code::FailedPrecondition,
+            reason::HIVE_ID_TAKEN,
+            format!(
+                "{error}: it registered after this one. If its folder was copied from another host, remove the file \
+                 `id` in it and start it again"
+            ),
+        )
+        .with("hive_id", hive_id)
+        .with("address", address),
+    }
+}
+
+pub(super) fn registry_full(error: &RegistryFull) -> Fault {
+    let way_out = match error.full {
+        Full::Hives => "hives that are unreachable are forgotten to make room, and none is",
+        Full::Workers => {
+            "hives that are unreachable are forgotten to make room, and none is; stop some workers"
+        }
+        Full::WorkersOfHive => "stop some of its workers",
+    };
+    let fault = Fault::new(
+        Code::ResourceExhausted,
+        reason::REGISTRY_FULL,
+        format!("{error}; {way_out}"),
+    );
+    fault.with("limit", error.limit)
+}
+
+pub(super) fn register_worker(error: &RegisterWorkerError) -> Fault {
+    match error {
+        RegisterWorkerError::NotHeard(error) => not_heard(error),
+        RegisterWorkerError::Full(error) => registry_full(error),
+    }
 }
 
 pub(super) fn update_worker(error: &UpdateWorkerError) -> Fault {
     match error {
-        UpdateWorkerError::HiveNotRegistered(error) => hive_not_registered(error),
+        UpdateWorkerError::NotHeard(error) => not_heard(error),
         UpdateWorkerError::WorkerNotFound { hive_id, worker_id } => {
             Fault::new(Code::NotFound, reason::WORKER_NOT_FOUND, error.to_string())
                 .with("hive_id", hive_id)

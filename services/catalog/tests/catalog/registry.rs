@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::running::{DEADLINE, Running, reason};
+use crate::running::{DEADLINE, Running, reason as refusal};
 use rbee_proto::catalog::v1::watch_cluster_response::Event;
 use rbee_proto::catalog::v1::{
     DeregisterHiveRequest, DeregisterWorkerRequest, HiveHeartbeatRequest, ListHivesRequest,
@@ -10,7 +10,8 @@ use rbee_proto::catalog::v1::{
     WatchClusterResponse,
 };
 use rbee_proto::types::v1::{Device, DeviceKind, Hive, HiveState, Platform, Worker, WorkerState, WorkerType};
-use tonic::Streaming;
+use rbee_service_kit::{RemoteFault, reason};
+use tonic::{Code, Streaming};
 
 const LEASE: Duration = Duration::from_millis(400);
 
@@ -72,15 +73,16 @@ async fn a_hive_joins_falls_silent_and_comes_back() {
     let heartbeat = HiveHeartbeatRequest {
         hive_id: "hive-1".into(),
         devices: hive().devices,
-        draining: false,
+        ..HiveHeartbeatRequest::default()
     };
     assert_eq!(
-        reason(registry.hive_heartbeat(heartbeat.clone()).await),
+        refusal(registry.hive_heartbeat(heartbeat.clone()).await),
         "HIVE_NOT_REGISTERED"
     );
     let request = RegisterHiveRequest {
         hive: Some(hive()),
         workers: vec![worker("w-1", WorkerState::Ready)],
+        ..RegisterHiveRequest::default()
     };
     let lease = registry
         .register_hive(request)
@@ -97,6 +99,8 @@ async fn a_hive_joins_falls_silent_and_comes_back() {
     // Silence.
     assert!(matches!(next(&mut watch).await,
         Event::HiveUpserted(hive) if hive.state() == HiveState::Unreachable && hive.last_seen_at.is_some()));
+    assert!(matches!(next(&mut watch).await,
+        Event::WorkerUpserted(worker) if worker.unreachable && worker.state() == WorkerState::Ready));
     let hives = registry
         .list_hives(ListHivesRequest {})
         .await
@@ -111,9 +115,108 @@ async fn a_hive_joins_falls_silent_and_comes_back() {
         .into_inner()
         .workers;
     assert_eq!(workers.len(), 1, "its workers stay listed");
+    assert!(workers[0].unreachable);
 
     registry.hive_heartbeat(heartbeat).await.unwrap();
     assert!(matches!(next(&mut watch).await, Event::HiveUpserted(hive) if hive.state() == HiveState::Ready));
+    assert!(matches!(next(&mut watch).await, Event::WorkerUpserted(worker) if !worker.unreachable));
+}
+
+#[tokio::test]
+async fn a_copied_hive_is_refused_and_told_what_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let running = Running::start(folder.path(), |_| {}).await;
+    let register = async |address: &str, instance_id: &str| {
+        let hive = Hive {
+            address: address.into(),
+            ..hive()
+        };
+        let request = RegisterHiveRequest {
+            hive: Some(hive),
+            workers: vec![],
+            instance_id: instance_id.into(),
+        };
+        running.registry().register_hive(request).await.unwrap();
+    };
+    let heartbeat = async |instance_id: &str| {
+        let request = HiveHeartbeatRequest {
+            hive_id: "hive-1".into(),
+            instance_id: instance_id.into(),
+            ..HiveHeartbeatRequest::default()
+        };
+        running.registry().hive_heartbeat(request).await
+    };
+    register("http://10.0.0.1:7220", "first").await;
+    heartbeat("first").await.unwrap();
+    register("http://10.0.0.2:7220", "second").await;
+    heartbeat("second").await.unwrap();
+
+    let refused = heartbeat("first").await.unwrap_err();
+    assert_eq!(refused.code(), Code::FailedPrecondition);
+    let fault = RemoteFault::from(&refused);
+    assert!(fault.is(reason::HIVE_ID_TAKEN), "{fault:?}");
+    assert_eq!(fault.metadata["address"], "http://10.0.0.2:7220");
+    assert!(
+        fault.message.contains("remove the file `id`"),
+        "{}",
+        fault.message
+    );
+
+    let farewell = DeregisterHiveRequest {
+        hive_id: "hive-1".into(),
+        instance_id: "first".into(),
+    };
+    let mut registry = running.registry();
+    let removed = registry
+        .deregister_hive(farewell)
+        .await
+        .unwrap()
+        .into_inner()
+        .removed;
+    assert!(!removed, "it is not the one that leaves");
+    heartbeat("second").await.unwrap();
+    let endless = heartbeat(&"x".repeat(100)).await;
+    assert_eq!(refusal(endless), "INVALID_ARGUMENT");
+}
+
+#[tokio::test]
+async fn hives_and_workers_are_bounded() {
+    let folder = tempfile::tempdir().unwrap();
+    let running = Running::start(folder.path(), |config| {
+        config.max_hives = 2;
+        config.max_workers = 1;
+    })
+    .await;
+    let register = async |id: &str| {
+        let hive = Hive {
+            id: id.into(),
+            ..hive()
+        };
+        let request = RegisterHiveRequest {
+            hive: Some(hive),
+            ..RegisterHiveRequest::default()
+        };
+        running.registry().register_hive(request).await
+    };
+    register("hive-1").await.unwrap();
+    register("hive-2").await.unwrap();
+    let refused = register("hive-3").await.unwrap_err();
+    assert_eq!(refused.code(), Code::ResourceExhausted);
+    let fault = RemoteFault::from(&refused);
+    assert!(
+        fault.is(reason::REGISTRY_FULL) && fault.metadata["limit"] == "2",
+        "{fault:?}"
+    );
+    let add = async |id: &str| {
+        let request = RegisterWorkerRequest {
+            worker: Some(worker(id, WorkerState::Ready)),
+            ..RegisterWorkerRequest::default()
+        };
+        running.registry().register_worker(request).await
+    };
+    add("w-1").await.unwrap();
+    assert_eq!(refusal(add("w-2").await), "REGISTRY_FULL");
+    add("w-1").await.unwrap();
 }
 
 #[tokio::test]
@@ -123,15 +226,16 @@ async fn workers_come_change_and_go() {
     let mut registry = running.registry();
     let register = |id| RegisterWorkerRequest {
         worker: Some(worker(id, WorkerState::Starting)),
+        ..RegisterWorkerRequest::default()
     };
     assert_eq!(
-        reason(registry.register_worker(register("w-1")).await),
+        refusal(registry.register_worker(register("w-1")).await),
         "HIVE_NOT_REGISTERED"
     );
     registry
         .register_hive(RegisterHiveRequest {
             hive: Some(hive()),
-            workers: vec![],
+            ..RegisterHiveRequest::default()
         })
         .await
         .unwrap();
@@ -147,13 +251,14 @@ async fn workers_come_change_and_go() {
 
     let update = |id| UpdateWorkerRequest {
         worker: Some(worker(id, WorkerState::Ready)),
+        ..UpdateWorkerRequest::default()
     };
     registry.update_worker(update("w-1")).await.unwrap();
     assert!(
         matches!(next(&mut watch).await, Event::WorkerUpserted(worker) if worker.state() == WorkerState::Ready)
     );
     assert_eq!(
-        reason(registry.update_worker(update("w-2")).await),
+        refusal(registry.update_worker(update("w-2")).await),
         "WORKER_NOT_FOUND"
     );
     let bad = UpdateWorkerRequest {
@@ -161,8 +266,9 @@ async fn workers_come_change_and_go() {
             state: 0,
             ..worker("w-1", WorkerState::Ready)
         }),
+        ..UpdateWorkerRequest::default()
     };
-    assert_eq!(reason(registry.update_worker(bad).await), "INVALID_ARGUMENT");
+    assert_eq!(refusal(registry.update_worker(bad).await), "INVALID_ARGUMENT");
 
     let list = async |model_id: &str| {
         let request = ListWorkersRequest {
@@ -190,6 +296,7 @@ async fn workers_come_change_and_go() {
     let gone = DeregisterWorkerRequest {
         hive_id: "hive-1".into(),
         worker_id: "w-1".into(),
+        ..DeregisterWorkerRequest::default()
     };
     assert!(
         registry
@@ -211,6 +318,7 @@ async fn workers_come_change_and_go() {
 
     let farewell = DeregisterHiveRequest {
         hive_id: "hive-1".into(),
+        ..DeregisterHiveRequest::default()
     };
     assert!(
         registry
@@ -232,5 +340,5 @@ async fn workers_come_change_and_go() {
 
     running.lifecycle.shutdown();
     let end = tokio::time::timeout(DEADLINE, watch.message()).await.unwrap();
-    assert_eq!(reason(end), "SHUTTING_DOWN");
+    assert_eq!(refusal(end), "SHUTTING_DOWN");
 }

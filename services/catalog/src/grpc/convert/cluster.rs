@@ -13,14 +13,20 @@ use rbee_wire::{
 
 use super::missing;
 use crate::domain::cluster::{
-    Device, DeviceUse, FailureCause, Hive, HiveFacts, HiveState, Worker, WorkerFailure, WorkerMemory,
-    WorkerState,
+    Device, DeviceUse, FailureCause, Hive, HiveFacts, HiveInstance, HiveState, Worker, WorkerFailure,
+    WorkerMemory, WorkerState,
 };
 use crate::domain::limits::{self, InvalidField};
 use crate::domain::registry::{ClusterChange, ClusterStep};
 
 pub(in crate::grpc) fn hive_id_from_wire(field: &str, id: &str) -> Result<HiveId, InvalidField> {
     id.parse().map_err(|error| InvalidField::new(field, error))
+}
+
+/// Reads which start of a hive speaks, if it says so.
+pub(in crate::grpc) fn instance_from_wire(instance_id: String) -> Result<Option<HiveInstance>, InvalidField> {
+    let text = limits::text("instance_id", instance_id, limits::MAX_INSTANCE_BYTES)?;
+    Ok(HiveInstance::named(text))
 }
 
 /// Reads what a hive says of itself.
@@ -174,6 +180,8 @@ pub(in crate::grpc) fn worker_from_wire(field: &str, worker: wire::Worker) -> Re
             .map(Duration::try_from)
             .transpose()
             .map_err(|error| InvalidField::new(name("idle_ttl"), error))?,
+        // The registry sets it.
+        unreachable: false,
     })
 }
 
@@ -225,7 +233,7 @@ fn cause_to_wire(cause: Option<FailureCause>) -> wire::FailureCause {
 }
 
 /// Writes a hive.
-pub(in crate::grpc) fn hive_to_wire(hive: Hive) -> wire::Hive {
+pub(in crate::grpc) fn hive_to_wire(hive: &Hive) -> wire::Hive {
     let HiveFacts {
         id,
         name,
@@ -234,7 +242,7 @@ pub(in crate::grpc) fn hive_to_wire(hive: Hive) -> wire::Hive {
         version,
         platform,
         draining,
-    } = hive.facts;
+    } = hive.facts.clone();
     wire::Hive {
         id: id.to_string(),
         name,
@@ -280,7 +288,7 @@ fn device_to_wire(device: Device) -> wire::Device {
 }
 
 /// Writes a worker.
-pub(in crate::grpc) fn worker_to_wire(worker: Worker) -> wire::Worker {
+pub(in crate::grpc) fn worker_to_wire(worker: &Worker) -> wire::Worker {
     wire::Worker {
         id: worker.id.to_string(),
         model_id: worker.model_id.to_string(),
@@ -302,9 +310,9 @@ pub(in crate::grpc) fn worker_to_wire(worker: Worker) -> wire::Worker {
         }
         .into(),
         hive_id: worker.hive_id.to_string(),
-        hive_address: worker.hive_address,
+        hive_address: worker.hive_address.clone(),
         created_at: worker.created_at.map(timestamp_to_wire),
-        failure: worker.failure.map(|failure| wire::WorkerFailure {
+        failure: worker.failure.clone().map(|failure| wire::WorkerFailure {
             reason: failure.reason,
             message: failure.message,
             exit_code: failure.exit_code,
@@ -328,15 +336,16 @@ pub(in crate::grpc) fn worker_to_wire(worker: Worker) -> wire::Worker {
         pinned: worker.pinned,
         // What came from the wire goes back to it.
         idle_ttl: worker.idle_ttl.and_then(|ttl| ttl.try_into().ok()),
+        unreachable: worker.unreachable,
     }
 }
 
 /// Writes a step of a watch.
 pub(in crate::grpc) fn cluster_change(step: ClusterStep) -> WatchClusterResponse {
     let event = match step.change {
-        ClusterChange::HiveUpserted(hive) => Event::HiveUpserted(hive_to_wire(hive)),
+        ClusterChange::HiveUpserted(hive) => Event::HiveUpserted(hive_to_wire(&hive)),
         ClusterChange::HiveRemoved(id) => Event::HiveRemovedId(id.to_string()),
-        ClusterChange::WorkerUpserted(worker) => Event::WorkerUpserted(worker_to_wire(*worker)),
+        ClusterChange::WorkerUpserted(worker) => Event::WorkerUpserted(worker_to_wire(&worker)),
         ClusterChange::WorkerRemoved(id) => Event::WorkerRemovedId(id.to_string()),
     };
     WatchClusterResponse {
@@ -393,6 +402,7 @@ mod tests {
                 seconds: 600,
                 nanos: 0,
             }),
+            unreachable: false,
         }
     }
 
@@ -405,7 +415,7 @@ mod tests {
     fn workers_cross_the_wire() {
         let wire = wire_worker();
         assert_eq!(
-            worker_to_wire(worker_from_wire("worker", wire.clone()).unwrap()),
+            worker_to_wire(&worker_from_wire("worker", wire.clone()).unwrap()),
             wire
         );
         for state in 1..=12 {
@@ -415,7 +425,7 @@ mod tests {
                 ..wire.clone()
             };
             assert_eq!(
-                worker_to_wire(worker_from_wire("worker", wire.clone()).unwrap()),
+                worker_to_wire(&worker_from_wire("worker", wire.clone()).unwrap()),
                 wire
             );
         }

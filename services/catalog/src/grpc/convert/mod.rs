@@ -9,8 +9,8 @@ mod model;
 mod worker_binary;
 
 pub(super) use cluster::{
-    cluster_change, devices_from_wire, hive_facts_from_wire, hive_id_from_wire, hive_to_wire, synced,
-    worker_from_wire, worker_to_wire,
+    cluster_change, devices_from_wire, hive_facts_from_wire, hive_id_from_wire, hive_to_wire,
+    instance_from_wire, synced, worker_from_wire, worker_to_wire,
 };
 pub(super) use filter::filter_from_wire;
 pub(super) use model::model_from_wire;
