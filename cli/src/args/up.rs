@@ -12,7 +12,7 @@ pub(crate) struct UpArgs {
     /// Address to listen on; port 0 takes a free one [default: 127.0.0.1:7220]
     #[arg(long, env = "RBEE_LISTEN", value_name = "ADDRESS:PORT")]
     pub(crate) listen: Option<SocketAddr>,
-    /// Address that others reach this cluster at, as a URL, if not the one it listens on
+    /// Address that others reach this cluster at, as a URL [default: where it listens, or this host's network address]
     #[arg(long, env = "RBEE_ADVERTISE", value_name = "URL")]
     pub(crate) advertise: Option<String>,
     /// Folder for models and state [default: $XDG_DATA_HOME/rbee or ~/.local/share/rbee]

@@ -82,7 +82,8 @@ async fn serve(
         address: own_address(listens_at),
         token: auth.token().cloned(),
     };
-    let advertised = config.advertise.clone().unwrap_or_else(|| own.address.clone());
+    let advertised = rbee_hive::advertised(config.advertise.clone(), listens_at, &own.address)
+        .map_err(|error| Failure::of_error(Exit::Usage, "can't use this configuration", &error))?;
     data_dir
         .describe_holder(&own.address)
         .doing(|| "can't write to the data folder".into())?;

@@ -28,6 +28,7 @@
 //! # }
 //! ```
 
+mod advertise;
 mod catalog;
 mod config;
 pub mod devices;
@@ -43,6 +44,7 @@ mod spawn;
 mod telemetry;
 mod worker;
 
+pub use advertise::{AdvertiseError, advertised};
 pub use config::{HiveConfig, WorkerConfig};
 pub use folders::FoldersError;
 pub use service::{Hive, StartError};

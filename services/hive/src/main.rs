@@ -41,7 +41,8 @@ struct Overrides {
     hive: HiveOverrides,
     #[command(flatten)]
     catalog: CatalogArguments,
-    /// Address where clients reach this hive; the one it listens on unless given.
+    /// Address where clients reach this hive, such as http://bees.example:7221; the one it listens on unless
+    /// given, or where it listens on all, that of the network interface towards the catalog.
     #[arg(long, env = "RBEE_ADVERTISE", value_name = "URL")]
     #[serde(skip_serializing_if = "Option::is_none")]
     advertise: Option<String>,
@@ -107,17 +108,17 @@ async fn run(config: Config, lifecycle: &Lifecycle) -> anyhow::Result<()> {
         .with_context(|| format!("cannot listen on {listen}"))?;
     let metrics = MetricsServer::bind(&config.metrics).await?;
     let own = listener.local_addr().unwrap_or(listen);
-    let advertised = config.advertise.unwrap_or_else(|| format!("http://{own}"));
+    let advertised = rbee_hive::advertised(config.advertise, own, &catalog.address)?;
     let mut hive = config.hive;
     hive.worker.pass_on(&config.telemetry);
-    let hive = Hive::start(hive, catalog, advertised, lifecycle).await?;
+    let hive = Hive::start(hive, catalog, advertised.clone(), lifecycle).await?;
     if let Some(metrics) = metrics {
         let process = Arc::new(Process::new("rbee-hive", env!("CARGO_PKG_VERSION")));
         lifecycle.spawn(metrics.serve(vec![process, hive.metrics()], lifecycle.token()));
     }
     let mut server = ServerBuilder::new(auth);
     hive.mount(&mut server);
-    tracing::info!(address = %own, hive = hive.id(), "the hive is ready");
+    tracing::info!(address = %own, advertised, hive = hive.id(), "the hive is ready");
     let served = server
         .serve(listener, lifecycle, config.server.shutdown_grace)
         .await;
