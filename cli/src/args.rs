@@ -7,6 +7,7 @@ mod job;
 mod life;
 mod logs;
 mod model;
+mod top;
 mod up;
 mod wants;
 mod worker;
@@ -23,6 +24,7 @@ pub(crate) use job::JobCommand;
 pub(crate) use life::{RestartArgs, SetArgs, StopArgs, to_proto};
 pub(crate) use logs::LogsArgs;
 pub(crate) use model::{GcArgs, ImportArgs, ListArgs, ModelCommand, PullArgs};
+pub(crate) use top::TopArgs;
 pub(crate) use up::UpArgs;
 pub(crate) use wants::WorkerWants;
 pub(crate) use worker::{InstallArgs, SpawnArgs, WorkerCommand};
@@ -87,6 +89,9 @@ pub(crate) enum Command {
     Up(Box<UpArgs>),
     /// Show the cluster on one screen
     Status,
+    /// Watch what devices and workers do, live
+    #[command(after_help = top::EXAMPLES)]
+    Top(TopArgs),
     /// Search, download, list, verify and remove models
     #[command(subcommand)]
     Model(ModelCommand),

@@ -26,6 +26,7 @@ mod spawn;
 mod status;
 mod stop;
 mod target;
+mod top;
 mod up;
 mod worker;
 
@@ -74,6 +75,7 @@ pub(crate) async fn run(cli: Cli, output: Output) -> Result<(), Failure> {
 async fn ask(command: Command, session: &Session) -> Result<(), Failure> {
     match command {
         Command::Status => status::run(session).await,
+        Command::Top(arguments) => top::run(&arguments, session).await,
         Command::Model(command) => model::run(command, session).await,
         Command::Worker(command) => worker::run(command, session).await,
         Command::Chat(arguments) => chat::run(&arguments, session).await,
@@ -94,6 +96,7 @@ fn name(command: &Command) -> &'static str {
     match command {
         Command::Up(_) => "rbee up",
         Command::Status => "rbee status",
+        Command::Top(_) => "rbee top",
         Command::Model(_) => "rbee model",
         Command::Worker(_) => "rbee worker",
         Command::Chat(_) => "rbee chat",

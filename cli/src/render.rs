@@ -17,6 +17,7 @@ pub(crate) mod resolution;
 pub(crate) mod stats;
 pub(crate) mod steps;
 pub(crate) mod table;
+pub(crate) mod top;
 pub(crate) mod views;
 pub(crate) mod words;
 pub(crate) mod workers;

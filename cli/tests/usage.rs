@@ -41,7 +41,8 @@ fn nobody() -> String {
 fn help_lists_the_commands() {
     let help = stdout(rbee().arg("--help"));
     for command in [
-        "up", "status", "model", "worker", "chat", "complete", "job", "login", "hive", "device", "events",
+        "up", "status", "top", "model", "worker", "chat", "complete", "job", "login", "hive", "device",
+        "events",
     ] {
         assert!(
             help.lines()
@@ -71,6 +72,11 @@ fn wrong_usage_exits_with_2_and_says_what_is_right() {
             "cpu-llm",
         ),
         (&["worker", "stop"], "ID"),
+        (&["worker", "restart"], "ID"),
+        (&["worker", "set", "w1"], "--idle-ttl"),
+        (&["worker", "stop", "w1", "--now", "--drain", "1s"], "--drain"),
+        (&["hive", "drain", "desk", "--drain", "2h"], "at most 1h"),
+        (&["top", "--interval", "1ms"], "100ms to 1h"),
         (&["model", "import"], "PATH"),
         (&["model", "import", "x.gguf", "--copy", "--link"], "--link"),
         (&["model", "pull"], "REF"),

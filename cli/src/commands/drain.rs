@@ -40,13 +40,13 @@ pub(super) async fn run(arguments: &DrainArgs, cluster: &Cluster, session: &Sess
         let mut told = false;
         loop {
             tokio::select! {
-                // What is left of the watch when the drain has ended says nothing new.
+                // What was told before the drain ended is shown before that.
                 biased;
-                answer = &mut drained => break answer,
                 result = &mut telling, if !told => {
                     result?;
                     told = true;
                 }
+                answer = &mut drained => break answer,
             }
         }
     })

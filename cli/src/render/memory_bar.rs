@@ -37,7 +37,7 @@ impl Part {
     /// How it looks.
     pub(crate) fn tone(self) -> Tone {
         match self {
-            Self::Used => Tone::Plain,
+            Self::Used => Tone::Picture,
             Self::Reserved => Tone::Busy,
             Self::Available => Tone::Faint,
         }

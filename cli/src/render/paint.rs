@@ -24,6 +24,8 @@ pub(crate) enum Tone {
     Faint,
     /// A heading.
     Strong,
+    /// A picture of numbers: a bar, a sparkline.
+    Picture,
 }
 
 impl Paint {
@@ -52,6 +54,7 @@ impl Paint {
             Tone::Bad => "31",
             Tone::Faint => "2",
             Tone::Strong => "1",
+            Tone::Picture => "36",
             Tone::Plain => return text.to_owned(),
         };
         if self.enabled {

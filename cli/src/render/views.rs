@@ -7,6 +7,7 @@ mod hubs;
 mod jobs;
 mod packages;
 mod streams;
+mod telemetry;
 mod workers;
 
 use prost_types::Timestamp;
@@ -20,6 +21,7 @@ pub(crate) use hubs::{Credential, Login, Resolution, Search};
 pub(crate) use jobs::{Collected, Job, JobUpdate};
 pub(crate) use packages::WorkerPackage;
 pub(crate) use streams::{Drain, Event, LogLine, Spawn};
+pub(crate) use telemetry::Telemetry;
 pub(crate) use workers::{Worker, WorkerDetails};
 
 /// The whole cluster.

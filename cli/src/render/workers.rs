@@ -112,8 +112,20 @@ fn device(worker: &Worker) -> &str {
     }
 }
 
-/// `3 workers: 1 busy, 1 ready, 1 crash looping`; those that serve come first, those that never will last.
+/// `3 workers: 1 busy, 1 ready, 1 crash looping`.
 pub(crate) fn counts(workers: impl IntoIterator<Item = i32>) -> String {
+    let states: Vec<i32> = workers.into_iter().collect();
+    let all = number(states.len() as u64, "worker");
+    let parts = state_counts(&states);
+    if parts.is_empty() {
+        all
+    } else {
+        format!("{all}: {}", parts.join(", "))
+    }
+}
+
+/// `1 busy`, `1 ready`, …: those that serve come first, those that never will last.
+pub(crate) fn state_counts(states: &[i32]) -> Vec<String> {
     const ORDER: [WorkerState; 12] = [
         WorkerState::Busy,
         WorkerState::Ready,
@@ -128,20 +140,11 @@ pub(crate) fn counts(workers: impl IntoIterator<Item = i32>) -> String {
         WorkerState::Failed,
         WorkerState::CrashLooping,
     ];
-    let states: Vec<i32> = workers.into_iter().collect();
-    let parts: Vec<String> = ORDER
-        .into_iter()
-        .filter_map(|state| {
-            let count = states.iter().filter(|other| **other == state as i32).count();
-            (count > 0).then(|| format!("{count} {}", state_word(state as i32)))
-        })
-        .collect();
-    let all = number(states.len() as u64, "worker");
-    if parts.is_empty() {
-        all
-    } else {
-        format!("{all}: {}", parts.join(", "))
-    }
+    let counted = ORDER.into_iter().filter_map(|state| {
+        let count = states.iter().filter(|other| **other == state as i32).count();
+        (count > 0).then(|| format!("{count} {}", state_word(state as i32)))
+    });
+    counted.collect()
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 #![allow(unreachable_pub, reason = "a module of several test programs")]
 
 pub mod client;
+pub mod hives;
 pub mod processes;
 pub mod provisioner;
 pub mod terminal;

@@ -97,6 +97,17 @@ impl Terminal {
         came
     }
 
+    /// The program itself: what runs at the terminal is `setsid`, which waits for it.
+    pub fn program_id(&self) -> u32 {
+        let children = format!("/proc/{0}/task/{0}/children", self.process.id());
+        let children = std::fs::read_to_string(children).expect("setsid runs");
+        // Where setsid did not have to fork, it has become the program.
+        let first = children.split_whitespace().next();
+        first.map_or(self.process.id(), |id| {
+            id.parse().expect("process ids are numbers")
+        })
+    }
+
     /// Waits until the program has ended.
     pub fn wait(&mut self) -> ExitStatus {
         let mut status = None;
