@@ -35,14 +35,17 @@ pub mod domain;
 mod folders;
 mod grpc;
 mod host;
+mod ledger;
 pub mod process;
 mod proxy;
+mod reconciler;
 mod registrar;
 mod service;
 mod spawn;
 mod worker;
 
-pub use config::{HiveConfig, WorkerConfig};
+pub use config::{HiveConfig, RestartConfig, WorkerConfig};
 pub use folders::FoldersError;
+pub use ledger::LedgerError;
 pub use service::{Hive, StartError};
 pub use worker::SocketsError;

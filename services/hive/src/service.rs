@@ -18,8 +18,10 @@ use crate::folders::{Folders, FoldersError};
 use crate::grpc::HiveHandler;
 use crate::grpc::convert::Identity;
 use crate::host::Host;
+use crate::ledger::{LedgerError, LedgerFile};
 use crate::process::Launcher;
 use crate::proxy::Proxy;
+use crate::reconciler::Reconciler;
 use crate::registrar::{Registrar, Told};
 use crate::spawn::{Binaries, Parts, Spawner};
 use crate::worker::Workers;
@@ -39,6 +41,9 @@ pub enum StartError {
     /// The hive's folder can't be used.
     #[error(transparent)]
     Folders(#[from] FoldersError),
+    /// The ledger of wanted workers can't be used.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
     /// What is said of devices can't be understood.
     #[error(transparent)]
     Devices(#[from] DeclarationsError),
@@ -88,9 +93,17 @@ impl Hive {
         let catalog = Catalog::new(catalog.connect_lazy()?, config.catalog_timeout);
         let workers = Workers::default();
         let host = Host::new(devices, workers.clone());
-        let (registrar, told) =
-            Registrar::new(catalog.clone(), identity.clone(), workers.clone(), host.clone());
+        let (file, ledger) = LedgerFile::open(folders.path())?;
+        let (reconciler, orders) = Reconciler::new(file, ledger, config.worker.drain_grace);
+        let (registrar, told) = Registrar::new(
+            catalog.clone(),
+            identity.clone(),
+            workers.clone(),
+            host.clone(),
+            orders.draining(),
+        );
         lifecycle.spawn(registrar.run(lifecycle.token(), config.worker.stop_grace + LEAVING_SLACK));
+        let idle_ttl = config.worker.idle_ttl;
         let spawner = Spawner::new(Parts {
             catalog,
             binaries: Binaries::new(folders.binaries().to_path_buf(), store.clone()),
@@ -98,14 +111,18 @@ impl Hive {
             folders,
             launcher: Launcher::start().map_err(StartError::Launcher)?,
             workers: workers.clone(),
+            orders: orders.clone(),
             host: host.clone(),
             told: told.clone(),
             config: config.worker,
             lifecycle: lifecycle.clone(),
         });
+        lifecycle.spawn(reconciler.run(lifecycle.token(), Arc::new(spawner.clone())));
         let handler = HiveHandler {
             identity: Arc::new(identity),
             spawner,
+            orders,
+            idle_ttl,
             workers,
             host,
             shutdown: lifecycle.token(),

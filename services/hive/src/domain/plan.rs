@@ -295,6 +295,7 @@ mod tests {
                 ..LlmSettings::default()
             },
             force: false,
+            evict: false,
         };
         let id: WorkerId = "qwen-1".parse().unwrap();
         let words = arguments(
