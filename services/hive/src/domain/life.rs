@@ -126,6 +126,8 @@ pub struct Life {
     said_ready: bool,
     serving: bool,
     leaving: Option<Leaving>,
+    /// Whether its process was told to go, in this run.
+    told: bool,
     crashes_in_a_row: u32,
     refusals_in_a_row: u32,
     restart_count: u32,
@@ -144,6 +146,7 @@ impl Life {
             said_ready: false,
             serving: false,
             leaving: None,
+            told: false,
             crashes_in_a_row: 0,
             refusals_in_a_row: 0,
             restart_count: 0,
@@ -194,6 +197,12 @@ impl Life {
     /// that makes no sense in the current state changes nothing.
     #[must_use]
     pub fn apply(&mut self, event: Event, random: f64) -> Option<Command> {
+        let command = self.next(event, random);
+        self.told |= matches!(command, Some(Command::Stop | Command::Kill));
+        command
+    }
+
+    fn next(&mut self, event: Event, random: f64) -> Option<Command> {
         match event {
             Event::Begin => self.begin(),
             Event::Fetching {
@@ -244,6 +253,7 @@ impl Life {
     fn prepared(&mut self) -> Option<Command> {
         if matches!(self.state, State::Validating | State::Fetching { .. }) {
             self.state = State::Starting;
+            self.told = false;
             self.refusals_in_a_row = 0;
         }
         None
@@ -273,7 +283,7 @@ impl Life {
                 None
             }
             // It was asked to leave while it was being started.
-            State::Stopping => Some(Command::Stop),
+            State::Stopping if !self.told => Some(Command::Stop),
             _ => None,
         }
     }

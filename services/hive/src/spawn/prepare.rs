@@ -98,6 +98,8 @@ impl Parts {
         let step = Step::begin(record, SpawnStep::Prepare);
         let prepared = self.place_and_command(record, desired, model, binary).await?;
         step.finish(prepared.detail());
+        // The process is started by whom this is handed to; that it is ready is told by `announce`.
+        let _ = Step::begin(record, SpawnStep::Start);
         Ok(prepared)
     }
 

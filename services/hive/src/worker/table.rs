@@ -170,6 +170,12 @@ impl Workers {
         (table.revision, table.list(), self.shared.changes.subscribe())
     }
 
+    /// How to reach a worker's process, for questions about it; `None` unless one runs that was ready.
+    #[must_use]
+    pub(crate) fn link(&self, id: &WorkerId) -> Option<Link> {
+        self.shared.table.lock().entries.get(id)?.link.clone()
+    }
+
     /// Where a call to a worker goes now. If it is `work`, it makes the worker busy; questions about it don't.
     #[must_use]
     pub(crate) fn route(&self, id: &WorkerId, work: bool) -> Route {

@@ -273,7 +273,7 @@ fn events() -> impl Strategy<Value = Event> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2000))]
+    #![proptest_config(ProptestConfig::with_cases(512))]
 
     #[test]
     fn the_promises_hold_whatever_happens(proven: bool, events in prop::collection::vec(events(), 0..60)) {
