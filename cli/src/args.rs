@@ -1,8 +1,11 @@
 //! The command line: what can be asked, in clap's words.
 
 mod chat;
+mod host;
 mod hub;
 mod job;
+mod life;
+mod logs;
 mod model;
 mod up;
 mod wants;
@@ -14,8 +17,11 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 pub(crate) use chat::{ChatArgs, CompleteArgs, SamplingArgs};
+pub(crate) use host::{DeviceCommand, DrainArgs, HiveCommand};
 pub(crate) use hub::{HubArg, LoginArgs, LoginCommand, SearchArgs};
 pub(crate) use job::JobCommand;
+pub(crate) use life::{RestartArgs, SetArgs, StopArgs, to_proto};
+pub(crate) use logs::LogsArgs;
 pub(crate) use model::{GcArgs, ImportArgs, ListArgs, ModelCommand, PullArgs};
 pub(crate) use up::UpArgs;
 pub(crate) use wants::WorkerWants;
@@ -84,7 +90,7 @@ pub(crate) enum Command {
     /// Search, download, list, verify and remove models
     #[command(subcommand)]
     Model(ModelCommand),
-    /// Start, list and stop workers; install their programs
+    /// Start, list, restart and stop workers; install their programs
     #[command(subcommand)]
     Worker(WorkerCommand),
     /// Talk to a model
@@ -97,7 +103,7 @@ pub(crate) enum Command {
     /// Keep a token for Hugging Face or CivitAI
     #[command(subcommand)]
     Login(LoginCommand),
-    /// Show the hosts of the cluster
+    /// Show, empty and resume the hosts of the cluster
     #[command(subcommand)]
     Hive(HiveCommand),
     /// Show what workers can run on
@@ -115,27 +121,6 @@ pub(crate) enum Command {
     ExitCodes,
     /// Show the version
     Version,
-}
-
-/// About hives.
-#[derive(Debug, Subcommand)]
-pub(crate) enum HiveCommand {
-    /// List the hives
-    #[command(visible_alias = "list")]
-    Ls,
-    /// Show one hive with its devices and workers
-    Show {
-        /// Name or id, or the beginning of an id
-        hive: String,
-    },
-}
-
-/// About devices.
-#[derive(Debug, Subcommand)]
-pub(crate) enum DeviceCommand {
-    /// List the devices of all hives
-    #[command(visible_alias = "list")]
-    Ls,
 }
 
 /// Which events.

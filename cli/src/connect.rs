@@ -141,6 +141,16 @@ impl Cluster {
             .workers)
     }
 
+    /// The workers with ids, or ids that begin like these. A typing error gives none of them: all are named
+    /// before anything is done to the first.
+    pub(crate) async fn workers_named(&self, ids: &[String]) -> Result<Vec<Worker>, Failure> {
+        let workers = self.all_workers().await?;
+        ids.iter()
+            .map(|id| identify::one(id, &workers, |worker| &worker.id).cloned())
+            .collect::<Result<_, _>>()
+            .map_err(|error| error.failure("worker"))
+    }
+
     /// The worker with an id, or an id that begins like this.
     pub(crate) async fn worker(&self, id: &str) -> Result<Worker, Failure> {
         let workers = self.all_workers().await?;

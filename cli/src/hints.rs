@@ -73,7 +73,7 @@ pub(crate) fn for_reason(reason: &str) -> Option<&'static str> {
         }
         reason::DEVICE_NOT_FOUND | reason::DEVICE_INCOMPATIBLE => "`rbee device ls` lists the devices",
         reason::INSUFFICIENT_MEMORY => {
-            "ask for a shorter --context or fewer --slots, stop a worker, or start it all the same with --force"
+            "ask for a shorter --context or fewer --slots, make room with --evict, or start it all the same with --force"
         }
         reason::JOB_NOT_FOUND => "`rbee job ls` lists the jobs",
         reason::QUEUE_FULL => "try again in a moment, or spawn another worker of the model",

@@ -4,10 +4,13 @@
 pub(crate) mod cards;
 pub(crate) mod check;
 pub(crate) mod error;
+pub(crate) mod hives;
 pub(crate) mod hubs;
 pub(crate) mod human;
 pub(crate) mod job;
 pub(crate) mod lists;
+pub(crate) mod log;
+pub(crate) mod memory_bar;
 pub(crate) mod paint;
 pub(crate) mod plain_text;
 pub(crate) mod resolution;
@@ -16,3 +19,4 @@ pub(crate) mod steps;
 pub(crate) mod table;
 pub(crate) mod views;
 pub(crate) mod words;
+pub(crate) mod workers;

@@ -3,7 +3,17 @@
 use clap::{Args, Subcommand, ValueEnum};
 use rbee_proto::types::v1::WorkerType;
 
+use super::life::{Keeping, RESTART_EXAMPLES, RestartArgs, SET_EXAMPLES, SetArgs, StopArgs};
+use super::logs::{LOGS_EXAMPLES, LogsArgs};
 use super::wants::WorkerWants;
+
+const SPAWN_EXAMPLES: &str = "\
+Examples:
+  rbee worker spawn local:qwen --type cpu-llm                   where it suits best
+  rbee worker spawn local:qwen --type cuda-llm --context 8192
+  rbee worker spawn local:qwen --type cpu-llm --evict           stops idle workers if there is no room
+  rbee worker spawn local:qwen --type cpu-llm --idle-ttl 30m    stops it when it is idle
+  id=$(rbee worker spawn local:qwen --type cpu-llm)";
 
 const INSTALL_EXAMPLES: &str = "\
 Examples:
@@ -17,23 +27,29 @@ Ctrl-C leaves the build alone: `rbee job watch ID` comes back to it, `rbee job c
 #[derive(Debug, Subcommand)]
 pub(crate) enum WorkerCommand {
     /// Start a worker: one model on one device
+    #[command(after_help = SPAWN_EXAMPLES)]
     Spawn(SpawnArgs),
     /// Tell what memory a worker would need and where it would fit, without starting it
     Check(WorkerWants),
     /// List the workers
     #[command(visible_alias = "list")]
     Ls,
-    /// Show one worker, with its load or why it failed
+    /// Show one worker: its life, its load, why it failed
     Show {
         /// Worker id, or the beginning of it
         id: String,
     },
-    /// Stop workers
-    Stop {
-        /// Worker ids, or the beginnings of them
-        #[arg(required = true, value_name = "ID")]
-        ids: Vec<String>,
-    },
+    /// Show what a worker wrote to its standard output and error, over all its starts
+    #[command(after_help = LOGS_EXAMPLES)]
+    Logs(LogsArgs),
+    /// Stop workers; running answers may end first
+    Stop(StopArgs),
+    /// Start workers anew, under the same ids
+    #[command(after_help = RESTART_EXAMPLES)]
+    Restart(RestartArgs),
+    /// Change how long workers are kept
+    #[command(after_help = SET_EXAMPLES)]
+    Set(SetArgs),
     /// Install a worker program by building its package on the server's host
     #[command(after_help = INSTALL_EXAMPLES)]
     Install(InstallArgs),
@@ -78,6 +94,12 @@ pub(crate) struct SpawnArgs {
     /// Start it even where it does not fit by estimate
     #[arg(long)]
     pub(crate) force: bool,
+    /// If it does not fit, stop idle workers that are not pinned, no more than needed
+    #[arg(long, conflicts_with = "force")]
+    pub(crate) evict: bool,
+    /// How long it is kept
+    #[command(flatten)]
+    pub(crate) keeping: Keeping,
 }
 
 /// The worker programs, by backend and kind of model.

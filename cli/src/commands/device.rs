@@ -11,7 +11,7 @@ use super::Session;
 use crate::args::DeviceCommand;
 use crate::connect::Cluster;
 use crate::failure::Failure;
-use crate::render::{lists, views};
+use crate::render::{hives, views};
 
 /// How long a hive may take to answer. One that is stuck must not hold up the others.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -28,7 +28,7 @@ pub(super) async fn run(command: DeviceCommand, session: &Session) -> Result<(),
     }
     session.output.list(
         &views::devices(&hives),
-        || lists::devices(&hives),
+        || hives::devices(&hives),
         "none: no hive has told of a device; `rbee hive ls` lists the hives",
     )?;
     Ok(())

@@ -99,6 +99,7 @@ fn places<'a>(hive: &'a Hive, answer: &CheckSpawnResponse) -> Vec<Place<'a>> {
             fitting_context_length: fit.fitting_context_length,
             files_present: answer.files_present,
             sentence: fit.sentence.clone(),
+            evictable: fit.evictable_worker_ids.clone(),
         })
     });
     places.collect()

@@ -10,12 +10,12 @@ use tonic::Streaming;
 use super::Session;
 use super::everywhere::{self, Everywhere};
 use super::interrupt::{Outcome, or_ctrl_c};
-use crate::args::SpawnArgs;
+use crate::args::{SpawnArgs, to_proto};
 use crate::connect::{Cluster, choose_hive};
 use crate::exit::Exit;
 use crate::failure::{Doing, Failure};
 use crate::output::note;
-use crate::render::check::fits_nowhere;
+use crate::render::check::{Place, fits_nowhere};
 use crate::render::steps::Steps;
 use crate::render::{plain_text, views};
 
@@ -33,7 +33,9 @@ pub(super) async fn run(arguments: &SpawnArgs, cluster: &Cluster, session: &Sess
         request_id: uuid::Uuid::now_v7().to_string(),
         settings: wants.settings().map(Settings::Llm),
         force: arguments.force,
-        ..SpawnWorkerRequest::default()
+        evict: arguments.evict,
+        pinned: arguments.keeping.pin,
+        idle_ttl: arguments.keeping.idle_ttl.map(to_proto),
     };
     let doing = || format!("can't start a worker for {}", wants.model);
 
@@ -88,8 +90,13 @@ async fn place<'a>(
         return Ok((choose_hive(hives, wants.hive.as_deref())?, named()));
     }
     let Everywhere { places, .. } = everywhere::check(cluster, wants, hives).await?;
-    let best = &places[0];
-    if best.fits == Some(false) && !arguments.force {
+    let best = if arguments.evict {
+        least_evictions(&places)
+    } else {
+        &places[0]
+    };
+    let may_evict = arguments.evict && !best.evictable.is_empty();
+    if best.fits == Some(false) && !arguments.force && !may_evict {
         return Err(fits_nowhere(&wants.model, &places));
     }
     note(&format!(
@@ -99,6 +106,14 @@ async fn place<'a>(
         plain_text::one_line(&best.sentence),
     ));
     Ok((best.hive, best.device.id.clone()))
+}
+
+/// Of the places, best first: the first where it fits, else where the fewest workers would have to leave.
+fn least_evictions<'a, 'b>(places: &'a [Place<'b>]) -> &'a Place<'b> {
+    let fits = places.iter().find(|place| place.fits != Some(false));
+    let with_room = || places.iter().filter(|place| !place.evictable.is_empty());
+    fits.or_else(|| with_room().min_by_key(|place| place.evictable.len()))
+        .unwrap_or(&places[0])
 }
 
 /// Shows the events until the worker is ready.
@@ -121,7 +136,9 @@ async fn follow(
                 Some(Event::StepStarted(started)) => steps.started(started.step),
                 Some(Event::StepFinished(finished)) => steps.finished(finished.step, &finished.detail),
                 Some(Event::Loading(loading)) => steps.loading(loading.fraction),
-                Some(Event::Ready(_) | Event::Fetching(_) | Event::Evicted(_)) | None => {}
+                Some(Event::Fetching(fetching)) => steps.fetching(fetching.done_bytes, fetching.total_bytes),
+                Some(Event::Evicted(evicted)) => steps.evicted(&evicted.worker_id, &evicted.model_id),
+                Some(Event::Ready(_)) | None => {}
             },
         }
         if let Some(Event::Ready(worker)) = message.event {
@@ -142,4 +159,38 @@ fn left(worker_id: &str) -> Failure {
     failure
         .because(format!("worker {worker_id} goes on starting"))
         .hint(format!("`rbee worker stop {worker_id}` stops it"))
+}
+
+#[cfg(test)]
+mod tests {
+    use rbee_proto::hive::v1::MemoryEstimate;
+    use rbee_proto::types::v1::Device;
+
+    use super::*;
+
+    #[test]
+    fn room_is_made_where_the_fewest_have_to_leave_and_not_where_it_fits() {
+        let hive = Hive::default();
+        let place = |name: &str, fits, evictable: &[&str]| Place {
+            hive: &hive,
+            device: Device {
+                id: name.into(),
+                ..Device::default()
+            },
+            estimate: MemoryEstimate::default(),
+            fits,
+            fitting_context_length: None,
+            files_present: true,
+            sentence: String::new(),
+            evictable: evictable.iter().map(|id| (*id).to_owned()).collect(),
+        };
+        let chosen = |places: &[Place<'_>]| least_evictions(places).device.id.clone();
+        let none = place("none", Some(false), &[]);
+        let two = place("two", Some(false), &["a", "b"]);
+        let one = place("one", Some(false), &["c"]);
+        let fits = place("fits", Some(true), &[]);
+        assert_eq!(chosen(&[none.clone(), two.clone(), one.clone()]), "one");
+        assert_eq!(chosen(&[none.clone(), two, one, fits]), "fits");
+        assert_eq!(chosen(&[none]), "none");
+    }
 }

@@ -6,7 +6,7 @@ use rbee_proto::types::v1::Model;
 use super::Session;
 use crate::connect::Cluster;
 use crate::failure::{Doing, Failure};
-use crate::render::{human, lists, table::Table, views};
+use crate::render::{hives, human, lists, table::Table, views, workers};
 
 /// Shows the cluster on one screen.
 pub(super) async fn run(session: &Session) -> Result<(), Failure> {
@@ -48,19 +48,20 @@ pub(super) async fn run(session: &Session) -> Result<(), Failure> {
     let full = |empty: bool, table: &dyn Fn() -> Table| (!empty).then(table);
     section(
         "hives",
-        full(hives.is_empty(), &|| lists::hives(&hives, &workers, &now)),
+        full(hives.is_empty(), &|| hives::table(&hives, &workers, &now)),
         "none: `rbee up` starts one",
     );
     let no_devices = hives.iter().all(|hive| hive.devices.is_empty());
-    section("devices", full(no_devices, &|| lists::devices(&hives)), "none");
+    section("devices", full(no_devices, &|| hives::devices(&hives)), "none");
     section(
         "models",
         full(models.is_empty(), &|| lists::models(&models, &now)),
         super::model::NONE,
     );
+    let counted = workers::counts(workers.iter().map(|worker| worker.state));
     section(
-        "workers",
-        full(workers.is_empty(), &|| lists::workers(&workers, &hives, &now)),
+        if workers.is_empty() { "workers" } else { &counted },
+        full(workers.is_empty(), &|| workers::table(&workers, &hives, &now)),
         &no_workers(&models),
     );
     if !jobs.is_empty() {

@@ -8,7 +8,8 @@ use crate::connect::Cluster;
 use crate::exit::Exit;
 use crate::failure::{Doing, Failure};
 use crate::identify::{self, NotOne};
-use crate::render::{lists, words};
+use crate::render::workers::{self, serves};
+use crate::render::{human, words};
 
 /// What the workers of the cluster say to a wish.
 #[derive(Debug, PartialEq)]
@@ -56,21 +57,24 @@ pub(super) async fn find(cluster: &Cluster, wanted: &str) -> Result<Worker, Fail
     }
 }
 
-/// The worker for a wish. The oldest ready one, so that scripts get the same one each time.
+/// The worker for a wish. The oldest ready one, so that scripts get the same one each time; if all answer
+/// somebody already, the oldest of these.
 fn choose<'a>(workers: &'a [Worker], wanted: &str) -> Choice<'a> {
     let is_ready = |worker: &&Worker| worker.state == WorkerState::Ready as i32;
+    let answers = |worker: &&Worker| serves(worker.state);
     let of_model: Vec<&Worker> = workers
         .iter()
         .filter(|worker| worker.model_id == wanted)
         .collect();
     if !of_model.is_empty() {
-        return match of_model.iter().copied().find(is_ready) {
+        let mut all = of_model.iter().copied();
+        return match all.clone().find(is_ready).or_else(|| all.find(answers)) {
             Some(worker) => Choice::Worker(worker),
             None => Choice::NotReady(of_model),
         };
     }
     match identify::one(wanted, workers, |worker| &worker.id) {
-        Ok(worker) if is_ready(&worker) => Choice::Worker(worker),
+        Ok(worker) if answers(&worker) => Choice::Worker(worker),
         Ok(worker) => Choice::NotReady(vec![worker]),
         Err(NotOne::Several { ids, .. }) => Choice::Several(ids),
         Err(NotOne::None { .. }) => Choice::None,
@@ -78,22 +82,42 @@ fn choose<'a>(workers: &'a [Worker], wanted: &str) -> Choice<'a> {
 }
 
 fn not_ready(wanted: &str, workers: &[&Worker]) -> Failure {
-    let mut failure = Failure::new(Exit::Refused, format!("no worker is ready for {wanted}"));
+    let coming = workers.iter().any(|worker| is_coming(worker));
+    // Who is on its way serves the same command later by itself.
+    let exit = if coming { Exit::TryLater } else { Exit::Refused };
+    let mut failure = Failure::new(exit, format!("no worker is ready for {wanted}"));
+    let now = human::now();
     for worker in workers {
-        failure = failure.because(format!("worker {} is {}", worker.id, lists::worker_state(worker)));
+        failure = failure.because(format!(
+            "worker {} is {}",
+            worker.id,
+            workers::state(worker, &now)
+        ));
     }
-    let state = |state: WorkerState| workers.iter().find(|worker| worker.state == state as i32);
-    if let Some(failed) = state(WorkerState::Failed) {
-        failure = failure.hint(format!("`rbee worker show {}` shows why it failed", failed.id));
+    if coming {
+        return failure.hint("try again in a moment; `rbee worker ls` shows how far it is");
     }
-    if state(WorkerState::Loading)
-        .or(state(WorkerState::Starting))
-        .is_some()
-    {
-        failure.hint("try again in a moment; `rbee worker ls` shows how far it is")
-    } else {
-        failure
+    let rests =
+        |worker: &&&Worker| [WorkerState::Failed, WorkerState::CrashLooping].contains(&worker.state());
+    match workers.iter().find(rests) {
+        Some(failed) => failure.hint(format!(
+            "`rbee worker show {}` shows why; `rbee worker restart {}` tries again",
+            failed.id, failed.id
+        )),
+        None => failure.hint("`rbee worker spawn` starts another"),
     }
+}
+
+/// Whether it will serve without anybody's doing.
+fn is_coming(worker: &Worker) -> bool {
+    matches!(
+        worker.state(),
+        WorkerState::Pending
+            | WorkerState::Validating
+            | WorkerState::Fetching
+            | WorkerState::Starting
+            | WorkerState::Loading
+    )
 }
 
 /// Why nobody answers for something that no worker has to do with.
@@ -219,8 +243,39 @@ mod tests {
     fn a_loading_worker_is_worth_waiting_for() {
         let loading = worker("w1", "local:qwen", WorkerState::Loading);
         let failure = not_ready("local:qwen", &[&loading]);
+        assert_eq!(failure.exit, Exit::TryLater);
         assert_eq!(failure.why, ["worker w1 is loading"]);
         assert!(failure.hints[0].contains("try again"));
+    }
+
+    #[test]
+    fn who_answers_somebody_is_taken_where_nobody_is_free() {
+        let busy = worker("w-busy", "local:qwen", WorkerState::Busy);
+        let ready = worker("w-ready", "local:qwen", WorkerState::Ready);
+        let both = [busy.clone(), ready];
+        assert!(matches!(choose(&both, "local:qwen"), Choice::Worker(worker) if worker.id == "w-ready"));
+        assert!(matches!(choose(&both, "w-busy"), Choice::Worker(worker) if worker.id == "w-busy"));
+        assert!(matches!(choose(&[busy], "local:qwen"), Choice::Worker(worker) if worker.id == "w-busy"));
+    }
+
+    #[test]
+    fn what_rests_is_restarted_and_what_leaves_is_replaced() {
+        let looping = worker("w1", "local:qwen", WorkerState::CrashLooping);
+        let failure = not_ready("local:qwen", &[&looping]);
+        assert_eq!(failure.exit, Exit::Refused);
+        assert_eq!(failure.why, ["worker w1 is crash looping"]);
+        assert!(failure.hints[0].contains("rbee worker restart w1"), "{failure:?}");
+
+        let draining = worker("w1", "local:qwen", WorkerState::Draining);
+        let failure = not_ready("local:qwen", &[&draining]);
+        assert_eq!(failure.exit, Exit::Refused);
+        assert!(failure.hints[0].contains("rbee worker spawn"), "{failure:?}");
+
+        let pending = worker("w1", "local:qwen", WorkerState::Pending);
+        assert_eq!(
+            not_ready("local:qwen", &[&looping, &pending]).exit,
+            Exit::TryLater
+        );
     }
 
     #[test]

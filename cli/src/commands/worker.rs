@@ -1,18 +1,16 @@
-//! `rbee worker`, but for [`spawn`].
+//! `rbee worker`: what is asked in short. What takes longer has a file of its own.
 
 use rbee_proto::catalog::v1::{DeleteWorkerBinaryRequest, ListWorkerBinariesRequest};
-use rbee_proto::hive::v1::StopWorkerRequest;
-use rbee_proto::hive::v1::hive_service_client::HiveServiceClient;
-use rbee_proto::types::v1::{Worker, WorkerBinary, WorkerState};
+use rbee_proto::types::v1::{Worker, WorkerBinary};
 use rbee_proto::worker::v1::worker_service_client::WorkerServiceClient;
 use rbee_proto::worker::v1::{GetInfoRequest, GetInfoResponse};
 
-use super::{Session, check, confirm, install, spawn, status};
+use super::{Session, check, confirm, install, keep, logs, restart, spawn, status, stop};
 use crate::args::WorkerCommand;
 use crate::connect::Cluster;
 use crate::failure::{Doing, Failure};
 use crate::identify;
-use crate::render::{cards, human, lists, plain_text, views, words};
+use crate::render::{human, lists, plain_text, views, words, workers};
 
 /// Does what was asked.
 pub(super) async fn run(command: WorkerCommand, session: &Session) -> Result<(), Failure> {
@@ -22,7 +20,10 @@ pub(super) async fn run(command: WorkerCommand, session: &Session) -> Result<(),
         WorkerCommand::Check(wants) => check::run(&wants, &cluster, session).await,
         WorkerCommand::Ls => list(&cluster, session).await,
         WorkerCommand::Show { id } => show(&cluster, &id, session).await,
-        WorkerCommand::Stop { ids } => stop(&cluster, &ids, session).await,
+        WorkerCommand::Logs(arguments) => logs::run(&arguments, &cluster, session).await,
+        WorkerCommand::Stop(arguments) => stop::run(&arguments, &cluster, session).await,
+        WorkerCommand::Restart(arguments) => restart::run(&arguments, &cluster, session).await,
+        WorkerCommand::Set(arguments) => keep::run(&arguments, &cluster, session).await,
         WorkerCommand::Install(arguments) => install::run(&arguments, &cluster, session).await,
         WorkerCommand::Packages => install::packages(&cluster, session).await,
         WorkerCommand::Binaries => binaries(&cluster, session).await,
@@ -40,7 +41,7 @@ async fn list(cluster: &Cluster, session: &Session) -> Result<(), Failure> {
     };
     session.output.list(
         &documents,
-        || lists::workers(&workers, &hives, &human::now()),
+        || workers::table(&workers, &hives, &human::now()),
         &if_empty,
     )?;
     Ok(())
@@ -48,7 +49,7 @@ async fn list(cluster: &Cluster, session: &Session) -> Result<(), Failure> {
 
 async fn show(cluster: &Cluster, id: &str, session: &Session) -> Result<(), Failure> {
     let (worker, hives) = tokio::try_join!(cluster.worker(id), cluster.all_hives())?;
-    let info = if worker.state == WorkerState::Ready as i32 {
+    let info = if workers::serves(worker.state) {
         // What it tells of itself is an extra: a worker that dies right now is shown without.
         info(cluster, &worker).await.ok()
     } else {
@@ -59,7 +60,7 @@ async fn show(cluster: &Cluster, id: &str, session: &Session) -> Result<(), Fail
         output.document(&views::WorkerDetails::new(&worker, info.as_ref()))?;
     } else {
         let hive = hives.iter().find(|hive| hive.id == worker.hive_id);
-        let card = cards::worker(&worker, hive, info.as_ref(), &human::now());
+        let card = workers::card(&worker, hive, info.as_ref(), &human::now());
         output.text(&card.render(output.paint))?;
     }
     Ok(())
@@ -71,39 +72,6 @@ async fn info(cluster: &Cluster, worker: &Worker) -> Result<GetInfoResponse, Fai
     Ok(answer
         .doing(|| format!("can't ask worker {}", worker.id))?
         .into_inner())
-}
-
-async fn stop(cluster: &Cluster, ids: &[String], session: &Session) -> Result<(), Failure> {
-    let workers = cluster.all_workers().await?;
-    // All are named before the first is stopped: a typing error stops none.
-    let workers: Vec<&Worker> = ids
-        .iter()
-        .map(|id| identify::one(id, &workers, |worker| &worker.id))
-        .collect::<Result<_, _>>()
-        .map_err(|error| error.failure("worker"))?;
-    for worker in workers {
-        let doing = || format!("can't stop worker {}", worker.id);
-        let mut hive = HiveServiceClient::new(cluster.hive_channel(&worker.hive_address).await?);
-        let request = StopWorkerRequest {
-            worker_id: worker.id.clone(),
-            drain_grace: None,
-        };
-        let stopped = hive
-            .stop_worker(request)
-            .await
-            .doing(doing)?
-            .into_inner()
-            .worker
-            .unwrap_or_default();
-        if session.output.json {
-            session.output.json_line(&views::Worker::from(&stopped))?;
-        } else {
-            session
-                .output
-                .line(&format!("stopped {}", plain_text::one_line(&worker.id)))?;
-        }
-    }
-    Ok(())
 }
 
 async fn all_binaries(cluster: &Cluster) -> Result<Vec<WorkerBinary>, Failure> {

@@ -5,8 +5,8 @@ use rbee_proto::types::v1::{Device, Hive};
 use rbee_service_kit::reason;
 use serde::Serialize;
 
+use super::hives::device_id;
 use super::human::size;
-use super::lists::device_id;
 use super::paint::{Paint, Tone};
 use super::plain_text::one_line;
 use super::table::{Cell, Table};
@@ -31,6 +31,8 @@ pub(crate) struct Place<'a> {
     pub(crate) files_present: bool,
     /// The hive's words for all this.
     pub(crate) sentence: String,
+    /// If it does not fit: the idle workers that would have to leave so that it does.
+    pub(crate) evictable: Vec<String>,
 }
 
 /// A hive where a worker can't run at all, or that does not answer.
@@ -72,6 +74,7 @@ struct PlaceDocument<'a> {
     fitting_context_length: Option<u32>,
     files_present: bool,
     sentence: &'a str,
+    evictable_worker_ids: &'a [String],
 }
 
 #[derive(Debug, Serialize)]
@@ -92,6 +95,7 @@ pub(crate) fn document<'a>(places: &'a [Place<'_>], refused: &'a [Refused<'_>]) 
         fitting_context_length: place.fitting_context_length,
         files_present: place.files_present,
         sentence: &place.sentence,
+        evictable_worker_ids: &place.evictable,
     };
     let no = |refused: &'a Refused<'_>| RefusedDocument {
         hive_id: &refused.hive.id,
@@ -169,12 +173,7 @@ fn parts(estimate: &MemoryEstimate) -> Table {
 fn devices(places: &[Place<'_>]) -> Table {
     let mut table = Table::new(["HIVE", "DEVICE", ">FREE", ">AVAILABLE", "FITS"]);
     for place in places {
-        let (words, tone) = match (place.fits, place.fitting_context_length) {
-            (Some(true), _) => ("yes".to_owned(), Tone::Good),
-            (None, _) => ("not known".to_owned(), Tone::Plain),
-            (Some(false), Some(context)) => (format!("no, a context of {context} would"), Tone::Bad),
-            (Some(false), None) => ("no".to_owned(), Tone::Bad),
-        };
+        let (words, tone) = fits_words(place);
         table.row([
             place.hive.name.as_str().into(),
             device_id(&place.device).into(),
@@ -194,12 +193,38 @@ fn devices(places: &[Place<'_>]) -> Table {
     table
 }
 
+/// Whether it fits, and what would help.
+fn fits_words(place: &Place<'_>) -> (String, Tone) {
+    match place.fits {
+        Some(true) => return ("yes".to_owned(), Tone::Good),
+        None => return ("not known".to_owned(), Tone::Plain),
+        Some(false) => {}
+    }
+    let context = place
+        .fitting_context_length
+        .map(|context| format!("a context of {context} would"));
+    let room = (!place.evictable.is_empty())
+        .then(|| format!("it would without {} (--evict)", place.evictable.join(", ")));
+    let help: Vec<String> = context.into_iter().chain(room.clone()).collect();
+    let words = [vec!["no".to_owned()], help].concat().join(", ");
+    (words, if room.is_some() { Tone::Busy } else { Tone::Bad })
+}
+
 /// The failure of a worker that fits on no device.
 pub(crate) fn fits_nowhere(model: &str, places: &[Place<'_>]) -> Failure {
     let failure = Failure::new(Exit::TryLater, format!("{model} fits nowhere"));
     let failure = places.iter().fold(failure, |failure, place| {
         failure.because(format!("on {} it {}", place.hive.name, place.sentence))
     });
+    let could_leave = places.iter().find(|place| !place.evictable.is_empty());
+    let failure = match could_leave {
+        Some(place) => failure.hint(format!(
+            "`rbee worker spawn` with --evict would stop {} to make room on {}",
+            place.evictable.join(", "),
+            place.hive.name
+        )),
+        None => failure,
+    };
     failure.reason(reason::INSUFFICIENT_MEMORY)
 }
 
@@ -242,7 +267,33 @@ mod tests {
             fitting_context_length: context,
             files_present: true,
             sentence: "needs much".into(),
+            evictable: Vec::new(),
         }
+    }
+
+    #[test]
+    fn who_would_have_to_leave_is_named() {
+        let desk = hive("desk");
+        let full = Place {
+            evictable: vec!["qwen-1".into(), "qwen-2".into()],
+            ..place(&desk, 5, false, Some(8192))
+        };
+        assert_eq!(
+            fits_words(&full).0,
+            "no, a context of 8192 would, it would without qwen-1, qwen-2 (--evict)"
+        );
+        let places = [place(&desk, 5, false, None), full];
+        let failure = fits_nowhere("local:qwen", &places);
+        assert_eq!(
+            failure.hints[0],
+            "`rbee worker spawn` with --evict would stop qwen-1, qwen-2 to make room on desk"
+        );
+        let document = serde_json::to_value(document(&places, &[])).unwrap();
+        assert_eq!(
+            document["places"][0]["evictable_worker_ids"],
+            serde_json::json!([])
+        );
+        assert_eq!(document["places"][1]["evictable_worker_ids"][1], "qwen-2");
     }
 
     #[test]

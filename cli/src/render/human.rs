@@ -78,6 +78,37 @@ pub(crate) fn duration(duration: Duration) -> String {
     }
 }
 
+/// How long until then: `in 8 s`, `in 3 min`; `now` if that is past.
+pub(crate) fn until(then: &Timestamp, now: &Timestamp) -> String {
+    let nanos = i64::from(then.nanos) - i64::from(now.nanos);
+    // Rounded up: what is called `in 1 s` has not happened yet.
+    let seconds = then.seconds.saturating_sub(now.seconds) + i64::from(nanos > 0);
+    match seconds {
+        ..=0 => "now".to_owned(),
+        1..120 => format!("in {seconds} s"),
+        120..7200 => format!("in {} min", seconds / 60),
+        _ => format!("in {} h", seconds / 3600),
+    }
+}
+
+/// A time that somebody set, as they may write it: `30m`, `1h 30m`.
+pub(crate) fn span(span: Duration) -> String {
+    humantime::format_duration(span).to_string()
+}
+
+/// A number with its thousands apart: `1,204`.
+pub(crate) fn thousands(number: u64) -> String {
+    let digits = number.to_string();
+    let mut apart = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            apart.push(',');
+        }
+        apart.push(digit);
+    }
+    apart
+}
+
 /// The time now.
 pub(crate) fn now() -> Timestamp {
     let now = jiff::Timestamp::now();
@@ -92,6 +123,12 @@ pub(crate) fn timestamp(timestamp: &Timestamp) -> Option<String> {
     jiff::Timestamp::new(timestamp.seconds, timestamp.nanos)
         .ok()
         .map(|time| time.to_string())
+}
+
+/// `2026-11-23T06:37:02.040Z`; absent for a time that no calendar has.
+pub(crate) fn timestamp_millis(timestamp: &Timestamp) -> Option<String> {
+    let time = jiff::Timestamp::new(timestamp.seconds, timestamp.nanos).ok()?;
+    Some(format!("{time:.3}"))
 }
 
 /// Time of day in the user's zone, `06:37:02`; absent for a time that no calendar has.
@@ -169,6 +206,36 @@ mod tests {
         assert_eq!(duration(Duration::from_micros(12_400)), "12 ms");
         assert_eq!(duration(Duration::from_millis(3_240)), "3.2 s");
         assert_eq!(duration(Duration::from_secs(125)), "2 min 5 s");
+    }
+
+    #[test]
+    fn what_is_to_come_is_counted_down() {
+        let now = Timestamp {
+            seconds: 1_000,
+            nanos: 400_000_000,
+        };
+        let at = |seconds: i64, nanos: i32| until(&Timestamp { seconds, nanos }, &now);
+        assert_eq!(at(1_008, 400_000_000), "in 8 s");
+        assert_eq!(at(1_000, 900_000_000), "in 1 s");
+        assert_eq!(at(1_200, 0), "in 3 min");
+        assert_eq!(at(1_000 + 3 * 3600, 500_000_000), "in 3 h");
+        assert_eq!(at(1_000, 0), "now");
+        assert_eq!(at(0, 0), "now");
+    }
+
+    #[test]
+    fn spans_read_as_they_are_written() {
+        for text in ["30m", "1h 30m", "45s"] {
+            assert_eq!(span(humantime::parse_duration(text).unwrap()), text);
+        }
+    }
+
+    #[test]
+    fn thousands_stand_apart() {
+        assert_eq!(
+            [0, 999, 1_204, 1_234_567].map(thousands),
+            ["0", "999", "1,204", "1,234,567"]
+        );
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use prost_types::Timestamp;
 use rbee_proto::provisioner::v1::Job;
-use rbee_proto::types::v1::{Device, Hive, Model, Worker, WorkerBinary};
+use rbee_proto::types::v1::{Model, WorkerBinary};
 
 use super::human::{UNKNOWN, age, count, rate, size};
 use super::table::{Cell, Table};
@@ -39,39 +39,6 @@ pub(crate) fn models(models: &[Model], now: &Timestamp) -> Table {
         ]);
     }
     table
-}
-
-/// Workers. A failed one tells its reason.
-pub(crate) fn workers<'a>(
-    workers: impl IntoIterator<Item = &'a Worker>,
-    hives: &[Hive],
-    now: &Timestamp,
-) -> Table {
-    let mut table = Table::new(["ID", "MODEL", "TYPE", "HIVE", "DEVICE", "STATE", ">AGE"]);
-    for worker in workers {
-        let hive = hives.iter().find(|hive| hive.id == worker.hive_id);
-        table.row([
-            worker.id.as_str().into(),
-            worker.model_id.as_str().into(),
-            words::worker_type(worker.worker_type).into(),
-            hive.map_or(worker.hive_id.as_str(), |hive| hive.name.as_str())
-                .into(),
-            worker.device_id.as_str().into(),
-            Cell::new(worker_state(worker), words::worker_tone(worker.state)),
-            age(worker.created_at.as_ref(), now).into(),
-        ]);
-    }
-    table
-}
-
-/// A worker's state with what belongs to it: `loading 42%`, `failed: WORKER_EXITED`.
-pub(crate) fn worker_state(worker: &Worker) -> String {
-    let state = words::worker_state(worker.state);
-    match (&worker.failure, worker.load_fraction) {
-        (Some(failure), _) => format!("{state}: {}", failure.reason),
-        (None, Some(fraction)) if state == "loading" => format!("{state} {:.0}%", fraction * 100.0),
-        _ => state,
-    }
 }
 
 /// Installed worker programs.
@@ -120,82 +87,9 @@ pub(crate) fn jobs(jobs: &[Job], now: &Timestamp) -> Table {
     table
 }
 
-/// Hives.
-pub(crate) fn hives(hives: &[Hive], workers: &[Worker], now: &Timestamp) -> Table {
-    let mut table = Table::new([
-        "NAME", "STATE", "ADDRESS", ">DEVICES", ">WORKERS", "VERSION", ">SEEN", "ID",
-    ]);
-    for hive in hives {
-        let count = workers.iter().filter(|worker| worker.hive_id == hive.id).count();
-        table.row([
-            hive.name.as_str().into(),
-            Cell::new(words::hive_state(hive.state), words::hive_tone(hive.state)),
-            hive.address.as_str().into(),
-            hive.devices.len().to_string().into(),
-            count.to_string().into(),
-            hive.version.as_str().into(),
-            age(hive.last_seen_at.as_ref(), now).into(),
-            hive.id.as_str().into(),
-        ]);
-    }
-    table
-}
-
-/// Devices of all hives. How warm and how busy they are is shown where any of them tells.
-pub(crate) fn devices(hives: &[Hive]) -> Table {
-    let all = || hives.iter().flat_map(|hive| &hive.devices);
-    let busy = all().any(|device| device.utilization_percent.is_some());
-    let warm = all().any(|device| device.temperature_celsius.is_some());
-    let columns = [
-        "HIVE",
-        "DEVICE",
-        "NAME",
-        ">CORES",
-        ">MEMORY",
-        ">FREE",
-        ">AVAILABLE",
-        ">WORKERS",
-    ];
-    let mut columns = columns.to_vec();
-    columns.extend(busy.then_some(">BUSY"));
-    columns.extend(warm.then_some(">TEMP"));
-    let mut table = Table::new(columns);
-    for hive in hives {
-        for device in &hive.devices {
-            let mut row: Vec<Cell> = vec![
-                hive.name.as_str().into(),
-                device_id(device).into(),
-                device.name.as_str().into(),
-                known(device.core_count.map(|cores| cores.to_string())),
-                known(device.memory_total_bytes.map(size)),
-                known(device.memory_free_bytes.map(size)),
-                known(device.memory_available_bytes.map(size)),
-                device.uses.len().to_string().into(),
-            ];
-            row.extend(busy.then(|| known(device.utilization_percent.map(|percent| format!("{percent}%")))));
-            row.extend(
-                warm.then(|| known(device.temperature_celsius.map(|degrees| format!("{degrees} °C")))),
-            );
-            table.row(row);
-        }
-    }
-    table
-}
-
-/// A device's id, with a mark where it was declared and not found.
-pub(crate) fn device_id(device: &Device) -> String {
-    if device.declared {
-        format!("{} (declared)", device.id)
-    } else {
-        device.id.clone()
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use rbee_proto::types::v1::{
-        DeviceUse, LlmModel, ModelState, ModelType, WorkerFailure, WorkerState, WorkerType, model_type,
-    };
+    use rbee_proto::types::v1::{LlmModel, ModelState, ModelType, model_type};
 
     use super::super::paint::Paint;
     use super::*;
@@ -204,20 +98,6 @@ mod tests {
         seconds: 1_000_000,
         nanos: 0,
     };
-
-    fn hive() -> Hive {
-        Hive {
-            id: "h1".into(),
-            name: "desk".into(),
-            devices: vec![Device {
-                id: "cpu:0".into(),
-                name: "AMD EPYC".into(),
-                memory_total_bytes: Some(8 << 30),
-                ..Device::default()
-            }],
-            ..Hive::default()
-        }
-    }
 
     #[test]
     fn models_read_like_this() {
@@ -243,73 +123,6 @@ mod tests {
             models(&[model], &NOW).render(Paint::OFF),
             "ID          STATE      KIND   QUANT   PARAMETERS  CONTEXT       SIZE  AGE\n\
              local:qwen  available  qwen2  Q4_K_M        494M    32768  468.6 MiB   3m\n"
-        );
-    }
-
-    #[test]
-    fn workers_read_like_this() {
-        let ready = Worker {
-            id: "w1".into(),
-            model_id: "local:qwen".into(),
-            worker_type: WorkerType::CpuLlm as i32,
-            device_id: "cpu:0".into(),
-            state: WorkerState::Ready as i32,
-            hive_id: "h1".into(),
-            ..Worker::default()
-        };
-        let failed = Worker {
-            id: "w2".into(),
-            state: WorkerState::Failed as i32,
-            hive_id: "gone".into(),
-            failure: Some(WorkerFailure {
-                reason: "WORKER_EXITED".into(),
-                ..WorkerFailure::default()
-            }),
-            ..ready.clone()
-        };
-        assert_eq!(
-            workers([&ready, &failed], &[hive()], &NOW).render(Paint::OFF),
-            "ID  MODEL       TYPE     HIVE  DEVICE  STATE                  AGE\n\
-             w1  local:qwen  cpu-llm  desk  cpu:0   ready                    -\n\
-             w2  local:qwen  cpu-llm  gone  cpu:0   failed: WORKER_EXITED    -\n"
-        );
-    }
-
-    #[test]
-    fn a_loading_worker_tells_how_far_it_is() {
-        let worker = Worker {
-            state: WorkerState::Loading as i32,
-            load_fraction: Some(0.421),
-            ..Worker::default()
-        };
-        assert_eq!(worker_state(&worker), "loading 42%");
-    }
-
-    #[test]
-    fn devices_read_like_this() {
-        assert_eq!(
-            devices(&[hive()]).render(Paint::OFF),
-            "HIVE  DEVICE  NAME      CORES   MEMORY  FREE  AVAILABLE  WORKERS\n\
-             desk  cpu:0   AMD EPYC      -  8.0 GiB     -          -        0\n"
-        );
-        let mut hive = hive();
-        hive.devices.push(Device {
-            id: "cuda:0".into(),
-            name: "RTX 4090".into(),
-            declared: true,
-            memory_total_bytes: Some(24 << 30),
-            memory_free_bytes: Some(20 << 30),
-            memory_available_bytes: Some(18 << 30),
-            utilization_percent: Some(55),
-            temperature_celsius: Some(61),
-            uses: vec![DeviceUse::default()],
-            ..Device::default()
-        });
-        assert_eq!(
-            devices(&[hive]).render(Paint::OFF),
-            "HIVE  DEVICE             NAME      CORES    MEMORY      FREE  AVAILABLE  WORKERS  BUSY   TEMP\n\
-             desk  cpu:0              AMD EPYC      -   8.0 GiB         -          -        0     -      -\n\
-             desk  cuda:0 (declared)  RTX 4090      -  24.0 GiB  20.0 GiB   18.0 GiB        1   55%  61 °C\n"
         );
     }
 }

@@ -65,6 +65,19 @@ impl Steps {
         }
     }
 
+    /// Files are being fetched.
+    pub(crate) fn fetching(&mut self, done_bytes: u64, total_bytes: u64) {
+        if let Some((step, _)) = self.current {
+            self.bar
+                .set_message(format!("{}{}", name(step), fetch_bar(done_bytes, total_bytes)));
+        }
+    }
+
+    /// A worker was stopped to make room.
+    pub(crate) fn evicted(&mut self, worker_id: &str, model_id: &str) {
+        self.print(&evicted_line(self.paint, worker_id, model_id));
+    }
+
     /// A step succeeded.
     pub(crate) fn finished(&mut self, step: i32, detail: &str) {
         let took = self
@@ -113,6 +126,30 @@ fn line(paint: Paint, tone: Tone, mark: &str, step: i32, detail: &str, took: Opt
     line.trim_end().to_owned()
 }
 
+/// `- stopped gemma-1f2e of local:gemma to make room`
+fn evicted_line(paint: Paint, worker_id: &str, model_id: &str) -> String {
+    format!(
+        "{} stopped {} of {} to make room",
+        paint.tone(Tone::Busy, "-"),
+        one_line(worker_id),
+        one_line(model_id)
+    )
+}
+
+/// `█████░░░░░░░░░░░░░░░░░░░  21%  98.2 MiB of 468.6 MiB fetched`
+fn fetch_bar(done_bytes: u64, total_bytes: u64) -> String {
+    let done = human::size(done_bytes);
+    if total_bytes == 0 {
+        return format!("{done} fetched");
+    }
+    let fraction = done_bytes as f32 / total_bytes as f32;
+    format!(
+        "{}  {done} of {} fetched",
+        load_bar(fraction),
+        human::size(total_bytes)
+    )
+}
+
 /// `█████▌                   23%`
 fn load_bar(fraction: f32) -> String {
     let fraction = if fraction.is_finite() {
@@ -159,6 +196,23 @@ mod tests {
                 took
             ),
             "✗ compatibility  12 ms"
+        );
+    }
+
+    #[test]
+    fn what_is_fetched_is_counted_and_who_makes_room_is_named() {
+        assert_eq!(
+            fetch_bar(1 << 20, 4 << 20),
+            format!(
+                "{}{}  25%  1.0 MiB of 4.0 MiB fetched",
+                "█".repeat(6),
+                "░".repeat(18)
+            )
+        );
+        assert_eq!(fetch_bar(1 << 20, 0), "1.0 MiB fetched");
+        assert_eq!(
+            evicted_line(Paint::OFF, "gemma-1f2e", "local:gemma"),
+            "- stopped gemma-1f2e of local:gemma to make room"
         );
     }
 

@@ -19,7 +19,7 @@ pub(crate) use hosts::{Device, Hive, HiveDetails, devices};
 pub(crate) use hubs::{Credential, Login, Resolution, Search};
 pub(crate) use jobs::{Collected, Job, JobUpdate};
 pub(crate) use packages::WorkerPackage;
-pub(crate) use streams::{Event, Spawn};
+pub(crate) use streams::{Drain, Event, LogLine, Spawn};
 pub(crate) use workers::{Worker, WorkerDetails};
 
 /// The whole cluster.

@@ -1,13 +1,13 @@
 //! The contract's enums in one spelling for tables, JSON and the command line.
 
 use rbee_proto::events::v1::EventLevel;
-use rbee_proto::hive::v1::SpawnStep;
+use rbee_proto::hive::v1::{LogStream, SpawnStep};
 use rbee_proto::provisioner::v1::{
     CredentialSource, DependencyState, FileProblemKind, Gate, JobKind, JobPhase, JobState, SearchKind,
 };
 use rbee_proto::types::v1::{
-    AddOnKind, DeviceKind, HiveState, ModelState, StableDiffusionVersion, Vendor, WorkerState, WorkerType,
-    model_type,
+    AddOnKind, DeviceKind, FailureCause, HiveState, ModelState, StableDiffusionVersion, Vendor, WorkerState,
+    WorkerType, model_type,
 };
 use rbee_proto::worker::v1::FinishReason;
 
@@ -45,7 +45,7 @@ words! {
     device_kind: DeviceKind, "DEVICE_KIND_";
     /// `ready`, `unreachable`.
     hive_state: HiveState, "HIVE_STATE_";
-    /// `starting` … `failed`.
+    /// `pending` … `crash_looping`.
     worker_state: WorkerState, "WORKER_STATE_";
     /// `pending` … `cancelled`.
     job_state: JobState, "JOB_STATE_";
@@ -53,6 +53,10 @@ words! {
     job_phase: JobPhase, "JOB_PHASE_";
     /// `provision_model`, `install_worker` …
     job_kind: JobKind, "JOB_KIND_";
+    /// `out_of_memory` … `hung`; `unknown` where it can't be told.
+    failure_cause: FailureCause, "FAILURE_CAUSE_";
+    /// `stdout`, `stderr`, `hive`.
+    log_stream: LogStream, "LOG_STREAM_";
     /// `model` … `register`.
     spawn_step: SpawnStep, "SPAWN_STEP_";
     /// `end_of_generation`, `stop_string`, `length`.
@@ -118,12 +122,40 @@ pub(crate) fn model_tone(state: i32) -> Tone {
 /// How good a worker's state is.
 pub(crate) fn worker_tone(state: i32) -> Tone {
     match WorkerState::try_from(state) {
-        Ok(WorkerState::Ready) => Tone::Good,
-        Ok(WorkerState::Starting | WorkerState::Loading | WorkerState::Stopping) => Tone::Busy,
-        Ok(WorkerState::Failed) => Tone::Bad,
+        Ok(WorkerState::Ready | WorkerState::Busy) => Tone::Good,
+        Ok(
+            WorkerState::Pending
+            | WorkerState::Validating
+            | WorkerState::Fetching
+            | WorkerState::Starting
+            | WorkerState::Loading
+            | WorkerState::Draining
+            | WorkerState::Stopping,
+        ) => Tone::Busy,
+        Ok(WorkerState::Failed | WorkerState::CrashLooping) => Tone::Bad,
         Ok(WorkerState::Stopped) => Tone::Faint,
-        _ => Tone::Plain,
+        Ok(WorkerState::Unspecified) | Err(_) => Tone::Plain,
     }
+}
+
+/// What made a worker's process end, in a sentence; absent where it can't be told.
+pub(crate) fn cause_sentence(cause: i32) -> Option<&'static str> {
+    Some(match FailureCause::try_from(cause).ok()? {
+        FailureCause::Unspecified => return None,
+        FailureCause::OutOfMemory => "the host ran out of memory, or the worker reached its limit",
+        FailureCause::OutOfDeviceMemory => "the GPU ran out of memory",
+        FailureCause::IllegalInstruction => {
+            "the program uses an instruction that this processor does not have"
+        }
+        FailureCause::InvalidMemoryAccess => {
+            "the program accessed memory that it does not have: a bug, or a file that shrank while it was in use"
+        }
+        FailureCause::DeviceError => "the GPU, its driver or CUDA failed",
+        FailureCause::MissingFile => "a file or shared library that it needs is missing",
+        FailureCause::Bug => "the program found itself in a state that it could not go on from: a bug",
+        FailureCause::Killed => "somebody killed the process, and it was not the hive",
+        FailureCause::Hung => "it did not become ready in time, or stopped answering, and the hive ended it",
+    })
 }
 
 /// How good a hive's state is.
@@ -162,6 +194,19 @@ mod tests {
             stable_diffusion_version(StableDiffusionVersion::V15 as i32),
             "v1_5"
         );
+    }
+
+    #[test]
+    fn every_state_of_a_worker_has_a_tone_and_every_cause_a_sentence() {
+        for state in 1..=12 {
+            assert_ne!(worker_state(state), UNKNOWN);
+            assert_ne!(worker_tone(state), Tone::Plain, "{}", worker_state(state));
+        }
+        for cause in 1..=9 {
+            assert!(cause_sentence(cause).is_some(), "{}", failure_cause(cause));
+        }
+        assert_eq!(cause_sentence(0), None);
+        assert_eq!(cause_sentence(99), None);
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! - [`fault`] and [`reason`]: errors that clients can match and people can act on.
 //! - [`server`]: health, reflection, events, authentication and tracing around a service's own RPCs.
 //! - [`client`]: channels that carry credentials and trace context.
+//! - [`metrics`]: numbers for Prometheus, on a port of their own.
 //! - [`lifecycle`]: one cancellation tree and one task tracker for a process.
 //! - [`program`]: arguments and frame of a service that is a program of its own.
 
@@ -12,6 +13,7 @@ pub mod client;
 pub mod config;
 pub mod fault;
 pub mod lifecycle;
+pub mod metrics;
 pub mod program;
 pub mod reason;
 pub mod server;

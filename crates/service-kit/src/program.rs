@@ -40,6 +40,15 @@ pub struct TelemetryArguments {
     pub otlp_endpoint: Option<String>,
 }
 
+/// Environment and flags over section `[metrics]`.
+#[derive(Debug, Default, clap::Args, Serialize)]
+pub struct MetricsArguments {
+    /// Address that answers Prometheus at /metrics, such as 127.0.0.1:9464; off unless given.
+    #[arg(long = "metrics", env = "RBEE_METRICS", value_name = "ADDRESS")]
+    #[serde(rename = "address", skip_serializing_if = "Option::is_none")]
+    pub metrics_address: Option<SocketAddr>,
+}
+
 /// Environment and flags over section `[catalog]` of a service that calls the catalog.
 #[derive(Debug, Default, clap::Args, Serialize)]
 pub struct CatalogArguments {

@@ -8,6 +8,7 @@ use rbee_service_kit::config::{TelemetryConfig, duration, optional_duration};
 use serde::{Deserialize, Serialize};
 
 use crate::domain::RestartPolicy;
+use crate::process::CgroupSetting;
 use crate::worker::{Patience, Supervision};
 
 /// Section `[hive]`.
@@ -28,6 +29,8 @@ pub struct HiveConfig {
     /// [`Declarations`](crate::devices::Declarations).
     #[serde(skip_serializing_if = "String::is_empty")]
     pub devices: String,
+    /// Where workers get control groups of their own: `auto`, `off`, or a folder of a control group (version 2).
+    pub cgroup: CgroupSetting,
     /// How long a call to the catalog may take.
     #[serde(with = "duration")]
     pub catalog_timeout: Duration,
@@ -42,6 +45,7 @@ impl Default for HiveConfig {
             folder: None,
             store: None,
             devices: String::new(),
+            cgroup: CgroupSetting::default(),
             catalog_timeout: Duration::from_secs(5),
             worker: WorkerConfig::default(),
         }
@@ -66,6 +70,8 @@ pub struct WorkerConfig {
     /// A worker whose health doesn't answer for this long is taken for hung and killed.
     #[serde(with = "duration")]
     pub health_timeout: Duration,
+    /// Whether a worker's memory on the host is limited, to twice its estimate and 1 GiB, where there are control groups.
+    pub limit_memory: bool,
     /// How long requests that run may go on when a worker is stopped, unless it is said otherwise.
     #[serde(with = "duration")]
     pub drain_grace: Duration,
@@ -89,6 +95,7 @@ impl Default for WorkerConfig {
             health_interval: Duration::from_secs(2),
             // Inference takes all processors; a busy machine is not a hung worker.
             health_timeout: Duration::from_secs(20),
+            limit_memory: true,
             drain_grace: Duration::from_secs(30),
             idle_ttl: None,
             restart: RestartConfig::default(),

@@ -117,6 +117,11 @@ impl Host {
         })
     }
 
+    /// Waits until the memory of a process that has ended is free again, for a bounded time.
+    pub(crate) async fn settled(&self, device: DeviceId, process_id: u32) {
+        let _ = self.devices.settled(device, process_id).await;
+    }
+
     /// What a process has of a device's memory now.
     pub(crate) fn process_memory(&self, device: DeviceId, process_id: u32) -> Option<ProcessMemory> {
         self.devices.process_memory(device, process_id)

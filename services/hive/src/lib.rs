@@ -42,10 +42,12 @@ mod reconciler;
 mod registrar;
 mod service;
 mod spawn;
+mod telemetry;
 mod worker;
 
 pub use config::{HiveConfig, RestartConfig, WorkerConfig};
 pub use folders::FoldersError;
 pub use ledger::LedgerError;
 pub use service::{Hive, StartError};
+pub use telemetry::METRICS;
 pub use worker::SocketsError;

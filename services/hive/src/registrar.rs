@@ -48,6 +48,11 @@ impl Told {
         }
     }
 
+    /// Whether the catalog knows this hive, as far as it has answered.
+    pub(crate) fn is_registered(&self) -> bool {
+        self.known.borrow().is_some()
+    }
+
     /// Waits until the catalog was told of a worker, at most this long, and answers whether it was.
     pub(crate) async fn wait_for(&self, id: &WorkerId, limit: Duration) -> bool {
         let mut known = self.known.clone();

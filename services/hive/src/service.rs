@@ -7,6 +7,7 @@ use std::time::Duration;
 use rbee_proto::hive::v1::hive_service_server::HiveServiceServer;
 use rbee_proto::worker::v1::{text_service_server, worker_service_server};
 use rbee_service_kit::client::TargetError;
+use rbee_service_kit::metrics::Collect;
 use rbee_service_kit::{Lifecycle, ServerBuilder, Target};
 use rbee_store::{Store, StoreError};
 use sysinfo::System;
@@ -19,11 +20,12 @@ use crate::grpc::HiveHandler;
 use crate::grpc::convert::Identity;
 use crate::host::Host;
 use crate::ledger::{LedgerError, LedgerFile};
-use crate::process::Launcher;
+use crate::process::{CgroupError, CgroupSetting, Cgroups, Launcher};
 use crate::proxy::Proxy;
 use crate::reconciler::Reconciler;
 use crate::registrar::{Registrar, Told};
 use crate::spawn::{Binaries, Parts, Spawner};
+use crate::telemetry::{Metrics, Numbers, Telemetry};
 use crate::worker::Workers;
 
 /// Besides their grace, what workers may take to leave at shutdown.
@@ -44,6 +46,9 @@ pub enum StartError {
     /// The ledger of wanted workers can't be used.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
+    /// The folder for control groups can't be used.
+    #[error(transparent)]
+    Cgroup(#[from] CgroupError),
     /// What is said of devices can't be understood.
     #[error(transparent)]
     Devices(#[from] DeclarationsError),
@@ -63,6 +68,7 @@ pub enum StartError {
 pub struct Hive {
     handler: HiveHandler,
     told: Told,
+    numbers: Numbers,
 }
 
 impl Hive {
@@ -90,9 +96,12 @@ impl Hive {
             name: config.name.unwrap_or_else(host_name),
             address: own_address,
         };
+        let cgroups = cgroups(config.cgroup, folders.hive_id().to_string()).await?;
+        let metrics = Metrics::default();
         let catalog = Catalog::new(catalog.connect_lazy()?, config.catalog_timeout);
         let workers = Workers::default();
-        let host = Host::new(devices, workers.clone());
+        let host = Host::new(devices.clone(), workers.clone());
+        let telemetry = Telemetry::new(host.clone(), devices, workers.clone(), cgroups.clone());
         let (file, ledger) = LedgerFile::open(folders.path())?;
         let (reconciler, orders) = Reconciler::new(file, ledger, config.worker.drain_grace);
         let (registrar, told) = Registrar::new(
@@ -114,10 +123,18 @@ impl Hive {
             orders: orders.clone(),
             host: host.clone(),
             told: told.clone(),
+            cgroups,
+            metrics: metrics.clone(),
             config: config.worker,
             lifecycle: lifecycle.clone(),
         });
         lifecycle.spawn(reconciler.run(lifecycle.token(), Arc::new(spawner.clone())));
+        let numbers = Numbers {
+            telemetry: telemetry.clone(),
+            metrics,
+            workers: workers.clone(),
+            told: told.clone(),
+        };
         let handler = HiveHandler {
             identity: Arc::new(identity),
             spawner,
@@ -125,9 +142,14 @@ impl Hive {
             idle_ttl,
             workers,
             host,
+            telemetry,
             shutdown: lifecycle.token(),
         };
-        Ok(Self { handler, told })
+        Ok(Self {
+            handler,
+            told,
+            numbers,
+        })
     }
 
     /// The hive's id.
@@ -141,6 +163,12 @@ impl Hive {
         self.told.registered().await;
     }
 
+    /// What it tells Prometheus, measured whenever somebody asks.
+    #[must_use]
+    pub fn metrics(&self) -> Arc<dyn Collect> {
+        Arc::new(self.numbers.clone())
+    }
+
     /// Adds the hive's service and the way to its workers to a server.
     pub fn mount(&self, server: &mut ServerBuilder) {
         server
@@ -149,6 +177,15 @@ impl Hive {
             .forwards(worker_service_server::SERVICE_NAME)
             .intercept(Arc::new(Proxy::new(self.handler.workers.clone())));
     }
+}
+
+/// Looks for a place for control groups, which may wait for an earlier hive's to end.
+async fn cgroups(setting: CgroupSetting, hive_id: String) -> Result<Cgroups, CgroupError> {
+    let detect = move || Cgroups::detect(&setting, &hive_id);
+    // Fails only where the runtime is ending.
+    tokio::task::spawn_blocking(detect)
+        .await
+        .unwrap_or_else(|_| Ok(Cgroups::none()))
 }
 
 fn host_name() -> String {

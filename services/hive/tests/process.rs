@@ -21,6 +21,7 @@ fn shell(script: &str, folder: &Path) -> WorkerCommand {
         environment: environment::for_worker(std::env::vars_os(), &BTreeMap::new(), folder),
         folder: folder.into(),
         token: "secret-token".into(),
+        cgroup: None,
     }
 }
 

@@ -98,6 +98,7 @@ pub(crate) struct Hive<'a> {
     platform: Option<Platform<'a>>,
     last_seen_at: Option<String>,
     devices: Vec<Device<'a>>,
+    draining: bool,
 }
 
 impl<'a> From<&'a types::Hive> for Hive<'a> {
@@ -111,6 +112,7 @@ impl<'a> From<&'a types::Hive> for Hive<'a> {
             platform: hive.platform.as_ref().map(Platform::from),
             last_seen_at: time(hive.last_seen_at.as_ref()),
             devices: hive.devices.iter().map(Device::from).collect(),
+            draining: hive.draining,
         }
     }
 }

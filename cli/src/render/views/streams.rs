@@ -7,6 +7,7 @@ use rbee_proto::hive::v1 as hive;
 use serde::Serialize;
 
 use super::super::words;
+use super::hosts::Hive;
 use super::workers::Worker;
 use super::{some, time};
 
@@ -38,6 +39,44 @@ impl<'a> From<&'a events::Event> for Event<'a> {
     }
 }
 
+/// A line of a worker's log. Numbers that are missing were written faster than they could be kept.
+#[derive(Debug, Serialize)]
+pub(crate) struct LogLine<'a> {
+    number: u64,
+    time: Option<String>,
+    stream: String,
+    text: &'a str,
+}
+
+impl<'a> From<&'a hive::LogLine> for LogLine<'a> {
+    fn from(line: &'a hive::LogLine) -> Self {
+        Self {
+            number: line.number,
+            time: time(line.time.as_ref()),
+            stream: words::log_stream(line.stream),
+            text: &line.text,
+        }
+    }
+}
+
+/// What happens while a hive is emptied, as a line of a stream.
+#[derive(Debug, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub(crate) enum Drain<'a> {
+    /// A worker came into another state.
+    Worker {
+        /// The worker.
+        worker: Box<Worker<'a>>,
+    },
+    /// No process runs any more.
+    Drained {
+        /// The hive.
+        hive: Box<Hive<'a>>,
+        /// The workers that come back when it is resumed.
+        worker_ids: &'a [String],
+    },
+}
+
 /// One step of a spawn, as a line of a stream.
 #[derive(Debug, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
@@ -64,6 +103,24 @@ pub(crate) enum Spawn<'a> {
         worker_id: &'a str,
         /// Share of the model that is loaded.
         fraction: f32,
+    },
+    /// Files that the host lacks are being fetched.
+    Fetching {
+        /// The worker's id.
+        worker_id: &'a str,
+        /// Bytes that are here.
+        done_bytes: u64,
+        /// Bytes of all files.
+        total_bytes: u64,
+    },
+    /// Another worker was stopped to make room.
+    Evicted {
+        /// The worker's id.
+        worker_id: &'a str,
+        /// Id of the worker that was stopped.
+        evicted_worker_id: &'a str,
+        /// The model that it served.
+        evicted_model_id: &'a str,
     },
     /// The worker is ready.
     Ready {
@@ -97,7 +154,16 @@ impl<'a> Spawn<'a> {
                 worker_id,
                 worker: Box::new(worker.into()),
             },
-            Event::Fetching(_) | Event::Evicted(_) => return None,
+            Event::Fetching(fetching) => Self::Fetching {
+                worker_id,
+                done_bytes: fetching.done_bytes,
+                total_bytes: fetching.total_bytes,
+            },
+            Event::Evicted(evicted) => Self::Evicted {
+                worker_id,
+                evicted_worker_id: &evicted.worker_id,
+                evicted_model_id: &evicted.model_id,
+            },
         })
     }
 }

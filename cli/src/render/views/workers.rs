@@ -4,7 +4,7 @@ use rbee_proto::types::v1 as types;
 use rbee_proto::worker::v1 as worker;
 use serde::Serialize;
 
-use super::super::words;
+use super::super::{human, words};
 use super::{some, time};
 
 /// A worker.
@@ -23,6 +23,11 @@ pub(crate) struct Worker<'a> {
     process_id: Option<u32>,
     memory: Option<WorkerMemory>,
     failure: Option<WorkerFailure<'a>>,
+    state_since: Option<String>,
+    restart_count: u32,
+    next_attempt_at: Option<String>,
+    pinned: bool,
+    idle_ttl_seconds: Option<f64>,
 }
 
 /// What was estimated for it, and what it had when it had just become ready.
@@ -31,6 +36,7 @@ struct WorkerMemory {
     estimated_bytes: u64,
     estimated_loaded_bytes: u64,
     resident_bytes: Option<u64>,
+    limit_bytes: Option<u64>,
 }
 
 #[derive(Debug, Serialize)]
@@ -40,6 +46,8 @@ struct WorkerFailure<'a> {
     exit_code: Option<i32>,
     signal: Option<i32>,
     log_tail: &'a [String],
+    cause: Option<String>,
+    occurred_at: Option<String>,
 }
 
 impl<'a> From<&'a types::Worker> for Worker<'a> {
@@ -60,6 +68,7 @@ impl<'a> From<&'a types::Worker> for Worker<'a> {
                 estimated_bytes: memory.estimated_bytes,
                 estimated_loaded_bytes: memory.estimated_loaded_bytes,
                 resident_bytes: memory.resident_bytes,
+                limit_bytes: memory.limit_bytes,
             }),
             failure: worker.failure.as_ref().map(|failure| WorkerFailure {
                 reason: &failure.reason,
@@ -67,7 +76,18 @@ impl<'a> From<&'a types::Worker> for Worker<'a> {
                 exit_code: failure.exit_code,
                 signal: failure.signal,
                 log_tail: &failure.log_tail,
+                cause: words::cause_sentence(failure.cause).map(|_| words::failure_cause(failure.cause)),
+                occurred_at: time(failure.occurred_at.as_ref()),
             }),
+            state_since: time(worker.state_since.as_ref()),
+            restart_count: worker.restart_count,
+            next_attempt_at: time(worker.next_attempt_at.as_ref()),
+            pinned: worker.pinned,
+            idle_ttl_seconds: worker
+                .idle_ttl
+                .as_ref()
+                .and_then(human::from_proto)
+                .map(|ttl| ttl.as_secs_f64()),
         }
     }
 }

@@ -15,7 +15,7 @@ pub mod duration;
 pub mod optional_duration;
 mod sections;
 
-pub use sections::{DEFAULT_PORT, LogFormat, ServerConfig, TelemetryConfig};
+pub use sections::{DEFAULT_PORT, LogFormat, MetricsConfig, ServerConfig, TelemetryConfig};
 
 /// Why a configuration can't be used.
 #[derive(Debug, thiserror::Error)]

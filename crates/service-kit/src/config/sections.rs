@@ -72,3 +72,16 @@ impl Default for TelemetryConfig {
         }
     }
 }
+
+/// Section `[metrics]`: numbers for Prometheus.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct MetricsConfig {
+    /// Address that answers `GET /metrics`. Port 0 takes any free port. Without one, nothing is measured for
+    /// Prometheus.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub address: Option<SocketAddr>,
+    /// Listen beyond loopback. Whoever reaches the port can read which models and devices there are and how much they
+    /// are used, but no prompt, answer or token.
+    pub allow_insecure: bool,
+}

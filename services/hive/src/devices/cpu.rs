@@ -3,6 +3,7 @@
 use rbee_artifacts::DeviceId;
 use sysinfo::{CpuRefreshKind, RefreshKind, System};
 
+use super::busy::{self, Busy};
 use super::{Source, memory};
 use crate::domain::{Device, ProcessMemory};
 
@@ -11,6 +12,7 @@ use crate::domain::{Device, ProcessMemory};
 pub(super) struct Cpu {
     name: String,
     core_count: Option<u32>,
+    busy: Busy,
 }
 
 impl Cpu {
@@ -29,6 +31,7 @@ impl Cpu {
             core_count: System::physical_core_count()
                 .ok()
                 .and_then(|count| u32::try_from(count).ok()),
+            busy: Busy::default(),
         }
     }
 }
@@ -40,6 +43,8 @@ impl Source for Cpu {
             memory_total_bytes: memory.map(|memory| memory.total_bytes),
             memory_free_bytes: memory.map(|memory| memory.free_bytes),
             core_count: self.core_count,
+            utilization_percent: self.busy.percent(),
+            temperature_celsius: busy::temperature_celsius("/sys/class/hwmon".as_ref()),
             ..Device::named(DeviceId::CPU, &self.name)
         }]
     }

@@ -5,9 +5,10 @@ use nvml_wrapper::Nvml;
 use nvml_wrapper::enum_wrappers::device::TemperatureSensor;
 use nvml_wrapper::enums::device::UsedGpuMemory;
 use nvml_wrapper::error::NvmlError;
+use nvml_wrapper::struct_wrappers::device::ProcessInfo;
 use rbee_artifacts::{DeviceId, DeviceKind};
 
-use super::Source;
+use super::{Holder, Source};
 use crate::domain::{Device, ProcessMemory};
 
 /// The library by the name that drivers install it under; the one without the number belongs to the tools for
@@ -61,13 +62,16 @@ impl Cuda {
         })
     }
 
-    fn used_by(&self, index: u32, process_id: u32) -> Result<Option<u64>, NvmlError> {
+    fn processes(&self, index: u32) -> Result<Vec<Holder>, NvmlError> {
         let processes = self.nvml.device_by_index(index)?.running_compute_processes()?;
-        let process = processes.into_iter().find(|process| process.pid == process_id);
-        Ok(process.and_then(|process| match process.used_gpu_memory {
-            UsedGpuMemory::Used(bytes) => Some(bytes),
-            UsedGpuMemory::Unavailable => None,
-        }))
+        let holder = |process: ProcessInfo| Holder {
+            process_id: process.pid,
+            bytes: match process.used_gpu_memory {
+                UsedGpuMemory::Used(bytes) => Some(bytes),
+                UsedGpuMemory::Unavailable => None,
+            },
+        };
+        Ok(processes.into_iter().map(holder).collect())
     }
 }
 
@@ -86,14 +90,20 @@ impl Source for Cuda {
     }
 
     fn process_memory(&self, device: DeviceId, process_id: u32) -> Option<ProcessMemory> {
-        if device.kind() != DeviceKind::Cuda {
-            return None;
-        }
-        let bytes = self.used_by(device.index(), process_id).ok().flatten()?;
+        let holders = self.holders(device)?;
+        let holder = holders.iter().find(|holder| holder.process_id == process_id)?;
+        let bytes = holder.bytes?;
         Some(ProcessMemory {
             resident_bytes: bytes,
             taken_bytes: bytes,
         })
+    }
+
+    fn holders(&self, device: DeviceId) -> Option<Vec<Holder>> {
+        if device.kind() != DeviceKind::Cuda {
+            return None;
+        }
+        self.processes(device.index()).ok()
     }
 }
 

@@ -26,6 +26,9 @@ impl Source for Metal {
         let gpu = |chip: Device| Device {
             id: DeviceId::new(DeviceKind::Metal, 0),
             core_count: None,
+            // Those are the processor's, not the GPU's.
+            utilization_percent: None,
+            temperature_celsius: None,
             ..chip
         };
         self.processor.devices().into_iter().map(gpu).collect()

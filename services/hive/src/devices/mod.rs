@@ -3,6 +3,7 @@
 //! Each kind of hardware is a [`Source`]; what the operator hides or declares ([`Declarations`]) is applied to
 //! what they find. A library or a driver that isn't there means that there are no such devices.
 
+mod busy;
 #[cfg(target_os = "linux")]
 mod cgroup;
 mod cpu;
@@ -10,6 +11,7 @@ mod cuda;
 mod declared;
 mod memory;
 mod metal;
+mod settle;
 
 use std::sync::Arc;
 
@@ -26,6 +28,21 @@ pub trait Source: std::fmt::Debug + Send + Sync {
     /// What a process has of a device's memory; `None` if the device is not of this kind, or it can't be
     /// measured.
     fn process_memory(&self, device: DeviceId, process_id: u32) -> Option<ProcessMemory>;
+
+    /// Who has memory of a device, as its driver says; `None` if the device is not of this kind, or its memory goes with
+    /// the process that has it.
+    fn holders(&self, _device: DeviceId) -> Option<Vec<Holder>> {
+        None
+    }
+}
+
+/// A process that has memory of a device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Holder {
+    /// Its id.
+    pub process_id: u32,
+    /// How much, in bytes, where the driver tells.
+    pub bytes: Option<u64>,
 }
 
 /// The devices of this host. Cheap to clone.
@@ -78,6 +95,29 @@ impl Devices {
         self.sources
             .iter()
             .find_map(|source| source.process_memory(device, process_id))
+    }
+
+    /// Who has memory of a device, where a driver tells.
+    #[must_use]
+    pub fn holders(&self, device: DeviceId) -> Option<Vec<Holder>> {
+        self.sources.iter().find_map(|source| source.holders(device))
+    }
+
+    /// What processes have of a device's memory together, in bytes, where that is measured for at least one of them.
+    #[must_use]
+    pub fn memory_of(&self, device: DeviceId, process_ids: &[u32]) -> Option<u64> {
+        let bytes: Vec<u64> = match self.holders(device) {
+            Some(holders) => holders
+                .iter()
+                .filter(|holder| process_ids.contains(&holder.process_id))
+                .filter_map(|holder| holder.bytes)
+                .collect(),
+            None => process_ids
+                .iter()
+                .filter_map(|&id| Some(self.process_memory(device, id)?.resident_bytes))
+                .collect(),
+        };
+        bytes.into_iter().reduce(u64::saturating_add)
     }
 }
 

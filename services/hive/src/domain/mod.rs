@@ -1,6 +1,7 @@
 //! What the hive knows and decides, as plain data and plain functions.
 
 mod backoff;
+pub mod cgroup;
 pub mod device;
 pub mod eviction;
 mod exit;
@@ -13,11 +14,14 @@ pub mod memory;
 mod needs;
 pub mod placing;
 pub mod plan;
+mod process_usage;
+pub mod rates;
 pub mod reconcile;
 mod refusal;
 pub mod report;
 mod restart;
 mod ring;
+pub mod settling;
 mod spawn;
 mod state;
 mod worker;
@@ -32,6 +36,7 @@ pub use life::{Command, Event, Leave, Life};
 pub use lines::LineSplitter;
 pub use memory::{Fit, ProcessMemory, Reservation, WorkerMemory};
 pub use needs::Needs;
+pub use process_usage::ProcessUsage;
 pub use refusal::Refusal;
 pub use report::Report;
 pub use restart::RestartPolicy;

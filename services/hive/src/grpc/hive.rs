@@ -15,11 +15,12 @@ use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 
 use super::convert::{self, Identity};
-use super::status;
+use super::{status, telemetry};
 use crate::domain::{Keep, Worker};
 use crate::host::Host;
 use crate::reconciler::{OrderError, Orders};
 use crate::spawn::Spawner;
+use crate::telemetry::Telemetry;
 use crate::worker::{Change, Workers};
 
 /// Longest request id.
@@ -37,6 +38,7 @@ pub(crate) struct HiveHandler {
     pub(crate) host: Host,
     /// How long workers are kept of which a spawn says nothing.
     pub(crate) idle_ttl: Option<Duration>,
+    pub(crate) telemetry: Telemetry,
     pub(crate) shutdown: CancellationToken,
 }
 
@@ -288,9 +290,13 @@ impl HiveService for HiveHandler {
 
     async fn watch_telemetry(
         &self,
-        _: Request<wire::WatchTelemetryRequest>,
+        request: Request<wire::WatchTelemetryRequest>,
     ) -> Result<Response<Self::WatchTelemetryStream>, Status> {
-        Err(Status::unimplemented("watch_telemetry is being built"))
+        let interval = telemetry::interval_from_wire(request.get_ref())?;
+        let answers = telemetry::watch(self.telemetry.clone(), interval)
+            .map(Ok)
+            .take_until(self.shutdown.clone().cancelled_owned());
+        Ok(Response::new(Box::pin(answers)))
     }
 
     async fn drain(

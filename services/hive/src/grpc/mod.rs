@@ -3,5 +3,6 @@
 pub(crate) mod convert;
 mod hive;
 pub(crate) mod status;
+mod telemetry;
 
 pub(crate) use hive::HiveHandler;

@@ -1,6 +1,7 @@
 //! The one thread from which workers are forked.
 
 use std::ffi::OsString;
+use std::fs::File;
 use std::io;
 use std::path::PathBuf;
 use std::sync::mpsc;
@@ -25,6 +26,9 @@ pub struct WorkerCommand {
     pub folder: PathBuf,
     /// The token that calls to it must show: the first line of its standard input.
     pub token: SecretString,
+    /// What it enters its control group by, see [`WorkerCgroup::entrance`](super::WorkerCgroup::entrance). If it can't,
+    /// it is not started: its limits would not hold.
+    pub cgroup: Option<File>,
 }
 
 /// A process that was started, and what it writes.

@@ -1,7 +1,8 @@
 //! Processes and process groups on Unix.
 
+use std::fs::File;
 use std::io::{self, Write as _};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::Arc;
@@ -54,10 +55,13 @@ pub(super) fn fork(command: &WorkerCommand) -> io::Result<Forked> {
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
+    let cgroup = command.cgroup.as_ref().map(AsRawFd::as_raw_fd);
     // SAFETY: the closure runs between fork and exec, where only async-signal-safe functions may
-    // be called. It makes plain system calls and allocates nothing.
+    // be called. It makes plain system calls and allocates nothing. The descriptor is the command's, which outlives
+    // the builder.
     unsafe {
         builder.pre_exec(move || {
+            cgroup.map_or(Ok(()), enter)?;
             close_inherited_descriptors();
             die_with(hive)
         });
@@ -95,6 +99,36 @@ pub(super) fn fork(command: &WorkerCommand) -> io::Result<Forked> {
         stdout,
         stderr,
     })
+}
+
+/// Puts this process into the control group whose `cgroup.procs` this is: 0 stands for the writer.
+fn enter(cgroup: RawFd) -> io::Result<()> {
+    // SAFETY: a system call that reads one byte of a constant.
+    let written = unsafe { nix::libc::write(cgroup, b"0".as_ptr().cast(), 1) };
+    if written == 1 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
+}
+
+/// Has a child enter a control group and then run what isn't there. Answers what went wrong: that nothing was found
+/// if it could enter.
+pub(super) fn enter_and_find_nothing(cgroup: &File) -> io::Error {
+    let cgroup = cgroup.as_raw_fd();
+    let mut builder = Command::new("/proc/self/nothing-by-this-name");
+    // SAFETY: as in `fork`: one system call, and the descriptor outlives the builder.
+    unsafe {
+        builder.pre_exec(move || enter(cgroup));
+    }
+    match builder.spawn() {
+        Err(error) => error,
+        Ok(mut child) => {
+            let _ = child.kill();
+            let _ = child.wait();
+            io::ErrorKind::AlreadyExists.into()
+        }
+    }
 }
 
 /// Waits for the process, ends what is left of its group, and only then gives its id free.

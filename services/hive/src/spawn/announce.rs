@@ -41,6 +41,7 @@ impl Parts {
             } else {
                 "the catalog is away; it is told when it is back".to_owned()
             });
+            self.metrics.spawn_finished(Ok(()), record.age());
             record.write(SpawnEvent::Ready(Box::new(worker)));
         }
     }

@@ -8,9 +8,10 @@ use crate::catalog::Catalog;
 use crate::config::WorkerConfig;
 use crate::folders::Folders;
 use crate::host::Host;
-use crate::process::Launcher;
+use crate::process::{Cgroups, Launcher};
 use crate::reconciler::Orders;
 use crate::registrar::Told;
+use crate::telemetry::Metrics;
 use crate::worker::Workers;
 
 /// What spawning and running workers works with.
@@ -34,6 +35,10 @@ pub(crate) struct Parts {
     pub(crate) host: Host,
     /// What the catalog was told.
     pub(crate) told: Told,
+    /// Where workers' processes are limited and counted.
+    pub(crate) cgroups: Cgroups,
+    /// What is counted for metrics.
+    pub(crate) metrics: Metrics,
     /// How patient to be.
     pub(crate) config: WorkerConfig,
     /// The hive's life.

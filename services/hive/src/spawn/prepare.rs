@@ -16,7 +16,7 @@ use super::{model_files, needs};
 use crate::catalog::CatalogError;
 use crate::domain::{Desired, Needs, Proof, Refusal, SpawnRequest, SpawnStep, WorkerMemory, fit_words, plan};
 use crate::host::Placed;
-use crate::process::{WorkerCommand, environment};
+use crate::process::{WorkerCgroup, WorkerCommand, environment};
 use crate::worker::{Link, WorkerFolder};
 
 /// Bytes of randomness in a worker's token.
@@ -36,6 +36,8 @@ pub(crate) struct Prepared {
     pub(crate) proof: Proof,
     /// Where it goes.
     pub(crate) placed: Placed,
+    /// What limits and counts it.
+    pub(crate) cgroup: Option<WorkerCgroup>,
 }
 
 impl Prepared {
@@ -44,6 +46,7 @@ impl Prepared {
         self.placed.fit.as_ref().map(|fit| WorkerMemory {
             estimate: fit.estimate,
             resident_bytes: None,
+            limit_bytes: self.cgroup.as_ref().and_then(WorkerCgroup::memory_limit_bytes),
         })
     }
 
@@ -157,6 +160,8 @@ impl Parts {
         let folder = WorkerFolder::create(self.folders.workers(), id, self.folders.sockets().of(id))?;
         let model_path = folder.link_model(&files)?;
         let token = token()?;
+        let limit = plan::memory_limit(request, placed.fit.as_ref(), self.config.limit_memory);
+        let cgroup = self.cgroups.create(id.as_str(), limit);
         let command = WorkerCommand {
             program,
             arguments: plan::arguments(request, placed.device_id, id, &model_path, folder.socket()),
@@ -167,6 +172,7 @@ impl Parts {
             ),
             folder: folder.path().to_path_buf(),
             token: token.clone(),
+            cgroup: cgroup.as_ref().and_then(WorkerCgroup::entrance),
         };
         let link = Link {
             channel: raw_unix_channel(folder.socket().to_path_buf()),
@@ -186,6 +192,7 @@ impl Parts {
             health,
             proof,
             placed,
+            cgroup,
         })
     }
 

@@ -1,6 +1,7 @@
 //! What happened in a spawn, from the beginning, for whoever wants to know.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use futures_util::stream::{self, Stream};
 use parking_lot::Mutex;
@@ -48,6 +49,7 @@ impl SpawnEvent {
 pub(crate) struct SpawnRecord {
     worker_id: WorkerId,
     request: SpawnRequest,
+    began: Instant,
     events: Mutex<Vec<SpawnEvent>>,
     written: watch::Sender<usize>,
 }
@@ -59,6 +61,7 @@ impl SpawnRecord {
         Self {
             worker_id,
             request,
+            began: Instant::now(),
             events: Mutex::default(),
             written: watch::Sender::new(0),
         }
@@ -74,6 +77,12 @@ impl SpawnRecord {
     #[must_use]
     pub(crate) fn request(&self) -> &SpawnRequest {
         &self.request
+    }
+
+    /// How long ago the spawn began.
+    #[must_use]
+    pub(crate) fn age(&self) -> Duration {
+        self.began.elapsed()
     }
 
     /// Whether nothing more will happen.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use rbee_service_kit::client::ClientChannel;
+use rbee_service_kit::{narrate, narrate_warn};
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
@@ -13,7 +14,7 @@ use super::probe::{Patience, probe};
 use super::table::Link;
 use super::tend::{Tender, changed, served, start_failure, until};
 use crate::domain::{Command, Event, Exit, Report, State, plan};
-use crate::process::{Launched, Output, WorkerProcess, capture};
+use crate::process::{Launched, Output, WorkerCgroup, WorkerProcess, capture, kill_leftovers_of};
 use crate::spawn::Prepared;
 
 /// Lines of its log that a failed worker keeps.
@@ -44,7 +45,7 @@ impl Tender {
             health,
             proof,
             placed,
-            ..
+            cgroup,
         } = prepared;
         let supervision = self.parts.config.supervision(plan::ready_timeout(
             self.parts.config.ready_timeout,
@@ -65,7 +66,10 @@ impl Tender {
                     ready_since: None,
                     idle_since: None,
                 };
+                let process_id = launched.process.id();
                 run.until_exit(launched, &folder, health).await;
+                self.clear_away(process_id, &folder, cgroup).await;
+                self.parts.host.settled(placed.device_id, process_id).await;
             }
             Err(error) => {
                 let _ = self.take(Event::StartFailed(start_failure(&error)));
@@ -75,6 +79,28 @@ impl Tender {
         // The process is gone, and its memory free for others.
         drop(placed);
         drop(folder);
+    }
+}
+
+impl Tender {
+    /// Ends what fled from the process's group: all that is in its control group, or, without one, all that carries its
+    /// folder's mark.
+    async fn clear_away(&self, process_id: u32, folder: &WorkerFolder, cgroup: Option<WorkerCgroup>) {
+        let path = folder.path().to_path_buf();
+        let clear = move || match cgroup {
+            // Its drop waits for the dying, and removes it.
+            Some(group) => {
+                group.kill();
+                0
+            }
+            None => kill_leftovers_of(&path),
+        };
+        // Fails only where the runtime is ending.
+        let killed = tokio::task::spawn_blocking(clear).await.unwrap_or(0);
+        if killed > 0 {
+            let id = self.place.id();
+            narrate_warn!(worker_id = %id, "ended {killed} processes that fled from worker {id} (process {process_id})");
+        }
     }
 }
 
@@ -218,7 +244,7 @@ impl Run<'_> {
     fn leave_idle(&mut self) {
         self.idle_since = None;
         let id = self.tender.place.id().clone();
-        rbee_service_kit::narrate!(worker_id = %id, "worker {id} has been idle for long enough and leaves");
+        narrate!(worker_id = %id, "worker {id} has been idle for long enough and leaves");
         let orders = self.tender.orders.clone();
         self.tender.parts.lifecycle.spawn(async move {
             // Only if the hive ends it is not carried out, and then the worker leaves anyway.
@@ -262,6 +288,16 @@ impl Run<'_> {
                 });
             }
         });
+        let failure = tender
+            .life
+            .failure()
+            .filter(|failure| before.as_ref() != Some(*failure));
+        if let Some(reason) = failure.map(|failure| failure.reason) {
+            tender.parts.metrics.crashed(reason);
+            if tender.life.state() == State::Pending {
+                tender.parts.metrics.restarted(reason);
+            }
+        }
     }
 }
 

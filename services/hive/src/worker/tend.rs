@@ -263,6 +263,10 @@ impl Tender {
             _ if ending => SpawnError::ShuttingDown,
             _ => SpawnError::Stopped,
         };
+        if !self.record.is_over() {
+            let reason = status::spawn(&error).reason();
+            self.parts.metrics.spawn_finished(Err(reason), self.record.age());
+        }
         self.record.fail(error);
     }
 

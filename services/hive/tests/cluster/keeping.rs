@@ -230,7 +230,7 @@ async fn a_drained_hive_is_empty_over_a_restart_until_it_is_resumed() {
         .unwrap()
         .into_inner();
     assert!(drained.hive.unwrap().draining);
-    assert_eq!(drained.worker_ids, [worker.id.clone()]);
+    assert_eq!(drained.worker_ids, std::slice::from_ref(&worker.id));
     assert_eq!(
         cluster.left_on_host(),
         Vec::<String>::new(),

@@ -9,3 +9,4 @@ mod memory;
 mod proxy;
 mod registry;
 mod spawn;
+mod telemetry;

@@ -74,7 +74,7 @@ fn memory_to_wire(memory: &WorkerMemory) -> wire::WorkerMemory {
         estimated_bytes: memory.estimate.total_bytes(),
         estimated_loaded_bytes: memory.estimate.loaded_bytes(),
         resident_bytes: memory.resident_bytes,
-        limit_bytes: None,
+        limit_bytes: memory.limit_bytes,
     }
 }
 
@@ -106,6 +106,7 @@ pub(crate) fn worker_to_wire(worker: &Worker, hive: &Identity) -> wire::Worker {
     }
 }
 
+/// Writes where a worker is in its life.
 pub(crate) fn state_to_wire(state: State) -> wire::WorkerState {
     match state {
         State::Pending => wire::WorkerState::Pending,

@@ -1,0 +1,118 @@
+//! The hive's metrics by name. `docs/metrics.md` lists them, and a test holds the two together.
+
+use rbee_service_kit::metrics::{Kind, Metric};
+
+macro_rules! metrics {
+    ($($constant:ident: $kind:ident $name:literal [$($label:literal),*] $help:literal;)+) => {
+        $(pub(super) const $constant: Metric = Metric {
+            name: $name,
+            kind: Kind::$kind,
+            labels: &[$($label),*],
+            help: $help,
+        };)+
+
+        /// All metrics of a hive.
+        pub const METRICS: &[&Metric] = &[$(&$constant),+];
+    };
+}
+
+metrics! {
+    REGISTERED: Gauge "rbee_hive_registered" []
+        "1 while the catalog knows this hive, as far as it has answered; else 0.";
+    WORKERS: Gauge "rbee_workers" ["state"]
+        "Workers of this hive by where they are in their life; states without any are 0.";
+    SPAWNS: Counter "rbee_spawns_total" ["outcome", "reason"]
+        "Spawns that have ended: `ready`, or `failed` with the reason of the error.";
+    SPAWN_DURATION: Histogram "rbee_spawn_duration_seconds" ["outcome"]
+        "How long spawns took until their end.";
+    CRASHES: Counter "rbee_worker_crashes_total" ["cause"]
+        "Worker processes that ended and should not have, or were ended for not answering.";
+    RESTARTS: Counter "rbee_worker_restarts_total" ["cause"]
+        "Workers that were started anew by themselves, by what had ended them.";
+    WORKER_INFO: Gauge "rbee_worker_info" ["worker", "model", "type", "device"]
+        "1 for each worker; its labels say what it is.";
+    REQUESTS: Counter "rbee_worker_requests_total" ["worker", "code"]
+        "Requests that were passed on to a worker and have ended, by gRPC code.";
+    REQUESTS_RUNNING: Gauge "rbee_worker_requests_running" ["worker"]
+        "Requests that are being answered through this hive.";
+    REQUESTS_WAITING: Gauge "rbee_worker_requests_waiting" ["worker"]
+        "Requests that wait in the worker's queue, as it says.";
+    SLOTS: Gauge "rbee_worker_slots" ["worker"]
+        "Most requests that the worker answers at the same time, as it says.";
+    TOKENS: Counter "rbee_worker_generated_tokens_total" ["worker"]
+        "Tokens that the worker has generated, as it says.";
+    PROMPT_TOKENS: Counter "rbee_worker_prompt_tokens_total" ["worker"]
+        "Tokens of prompts that the worker has computed, as it says.";
+    CPU: Counter "rbee_worker_cpu_seconds_total" ["worker"]
+        "Processor time that the worker has used.";
+    RESIDENT: Gauge "rbee_worker_resident_memory_bytes" ["worker"]
+        "Host memory that the worker has, mapped files included.";
+    DEVICE_MEMORY: Gauge "rbee_worker_device_memory_bytes" ["worker", "device"]
+        "Memory that the worker has on its GPU.";
+    READ: Counter "rbee_worker_read_bytes_total" ["worker"]
+        "Bytes that disks have read for the worker.";
+    WRITTEN: Counter "rbee_worker_written_bytes_total" ["worker"]
+        "Bytes that disks have written for the worker.";
+    ESTIMATE: Gauge "rbee_worker_memory_estimate_bytes" ["worker", "model"]
+        "The most memory that the worker may take, by the estimate before its start.";
+    ESTIMATE_ERROR: Gauge "rbee_worker_memory_estimate_error_ratio" ["worker", "model"]
+        "Estimate for the loaded model less what it took when it had just become ready, as a share of that.";
+    DEVICE_INFO: Gauge "rbee_device_info" ["device", "kind", "name", "declared"]
+        "1 for each device; its labels say what it is, and whether it was only declared.";
+    DEVICE_TOTAL: Gauge "rbee_device_memory_size_bytes" ["device"]
+        "Memory of the device.";
+    DEVICE_FREE: Gauge "rbee_device_memory_free_bytes" ["device"]
+        "Memory of the device that is free now.";
+    DEVICE_AVAILABLE: Gauge "rbee_device_memory_available_bytes" ["device"]
+        "Memory that a new worker may count on: what is free, less what others have reserved and may still take.";
+    DEVICE_UTILIZATION: Gauge "rbee_device_utilization_ratio" ["device"]
+        "Share of the last moments in which the device was busy, 0 to 1.";
+    DEVICE_TEMPERATURE: Gauge "rbee_device_temperature_celsius" ["device"]
+        "Temperature of the device.";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PAGE: &str = include_str!("../../../../docs/metrics.md");
+
+    #[test]
+    fn the_page_on_metrics_lists_just_these() {
+        let row = |metric: &&Metric| {
+            let labels = metric
+                .labels
+                .iter()
+                .map(|label| format!("`{label}`"))
+                .collect::<Vec<_>>();
+            let kind = metric.kind.name();
+            format!(
+                "| `{}` | {kind} | {} | {} |",
+                metric.name,
+                labels.join(", "),
+                metric.help
+            )
+        };
+        let ours = METRICS.iter().chain(rbee_service_kit::metrics::METRICS).map(row);
+        let ours: Vec<_> = ours.collect();
+        let listed: Vec<_> = PAGE.lines().filter(|line| line.starts_with("| `")).collect();
+        assert_eq!(
+            listed,
+            ours,
+            "the rows of docs/metrics.md should be:\n{}",
+            ours.join("\n")
+        );
+    }
+
+    #[test]
+    fn names_follow_prometheuss_rules() {
+        for metric in METRICS {
+            let name = metric.name;
+            assert!(name.starts_with("rbee_"), "{name}");
+            assert_eq!(name.ends_with("_total"), metric.kind == Kind::Counter, "{name}");
+            assert!(metric.help.ends_with('.') && !metric.help.contains('|'), "{name}");
+            let same = METRICS.iter().filter(|other| other.name == name).count();
+            assert_eq!(same, 1, "{name} is there {same} times");
+        }
+    }
+}

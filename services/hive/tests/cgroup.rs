@@ -1,0 +1,237 @@
+//! What control groups promise, on the kernel's own, in a folder of the test's own. Where none can be made (no version
+//! 2, a read-only mount) each test says so and ends; the parts that need no kernel are tested beside the code.
+#![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used, reason = "a test says no by panicking")]
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use rbee_hive::domain::{Exit, cgroup};
+use rbee_hive::process::{
+    CgroupSetting, Cgroups, Launched, Launcher, WorkerCgroup, WorkerCommand, environment,
+};
+use tokio::io::AsyncReadExt as _;
+
+/// Long enough for a loaded machine; nothing here waits that long when it works.
+const DEADLINE: Duration = Duration::from_secs(30);
+
+/// A folder of control groups of the test's own, gone at its end.
+struct Place(PathBuf);
+
+impl Place {
+    fn make(name: &str) -> Option<Self> {
+        let mountinfo = std::fs::read_to_string("/proc/self/mountinfo").unwrap();
+        let Some(mount) = cgroup::mount(&mountinfo) else {
+            eprintln!("skipped: control groups of version 2 are not mounted here");
+            return None;
+        };
+        let folder = mount
+            .top()
+            .join(format!("rbee-test-{name}-{}", std::process::id()));
+        match std::fs::create_dir(&folder) {
+            Ok(()) => Some(Self(folder)),
+            Err(error) => {
+                eprintln!("skipped: cannot make {}: {error}", folder.display());
+                None
+            }
+        }
+    }
+
+    fn groups(&self, hive_id: &str) -> Cgroups {
+        Cgroups::detect(&CgroupSetting::Folder(self.0.clone()), hive_id).unwrap()
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let _ = std::fs::write(self.0.join("cgroup.kill"), "1");
+        let deadline = Instant::now() + DEADLINE;
+        while !remove(&self.0) && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+}
+
+/// Removes a group and those below; answers whether it is gone.
+fn remove(folder: &Path) -> bool {
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        if entry.path().is_dir() {
+            remove(&entry.path());
+        }
+    }
+    let _ = std::fs::remove_dir(folder);
+    !folder.exists()
+}
+
+async fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let deadline = Instant::now() + DEADLINE;
+    while !holds() {
+        assert!(Instant::now() < deadline, "{what}: not within {DEADLINE:?}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+fn runs(id: u32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{id}/stat"));
+    stat.is_ok_and(|stat| !stat.rsplit(')').next().unwrap().trim_start().starts_with('Z'))
+}
+
+/// Starts a script in a group and reads the number that it prints first.
+async fn launch(launcher: &Launcher, group: &WorkerCgroup, folder: &Path, script: &str) -> (Launched, u32) {
+    let command = WorkerCommand {
+        program: "/bin/sh".into(),
+        arguments: vec!["-c".into(), script.into()],
+        environment: environment::for_worker(std::env::vars_os(), &BTreeMap::new(), folder),
+        folder: folder.into(),
+        token: "secret-token".into(),
+        cgroup: group.entrance(),
+    };
+    let mut launched = launcher.launch(command).await.unwrap();
+    let mut text = String::new();
+    while !text.ends_with('\n') {
+        let mut buffer = [0; 32];
+        let count = launched.stdout.read(&mut buffer).await.unwrap();
+        assert!(count > 0, "it ended after {text:?}");
+        text.push_str(std::str::from_utf8(&buffer[..count]).unwrap());
+    }
+    (launched, text.trim().parse().unwrap())
+}
+
+#[tokio::test]
+async fn a_worker_is_in_its_group_with_all_it_forks_and_what_it_uses_is_counted() {
+    let Some(place) = Place::make("usage") else { return };
+    let groups = place.groups("hive-1");
+    let group = groups.create("bee-1", None).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let launcher = Launcher::start().unwrap();
+    let script = "sleep 600 & echo $!; i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done; wait";
+    let (launched, child) = launch(&launcher, &group, folder.path(), script).await;
+    let processes = groups.processes("bee-1").unwrap();
+    assert!(
+        processes.contains(&launched.process.id()) && processes.contains(&child),
+        "{processes:?}"
+    );
+    until("processor time is counted", || {
+        groups.usage("bee-1").unwrap().cpu.unwrap() > Duration::from_millis(20)
+    })
+    .await;
+    launched.process.stop(Duration::ZERO).await;
+    assert_eq!(group.oom_kills(), 0);
+    drop(group);
+    assert_eq!(groups.usage("bee-1"), None);
+    until("the group is gone", || {
+        std::fs::read_dir(place.0.join("rbee-hive-1"))
+            .unwrap()
+            .flatten()
+            .all(|entry| !entry.path().is_dir())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn one_that_left_the_process_group_ends_too() {
+    let Some(place) = Place::make("setsid") else {
+        return;
+    };
+    let groups = place.groups("hive-1");
+    let folder = tempfile::tempdir().unwrap();
+    let launcher = Launcher::start().unwrap();
+    // It forgets the mark in its environment as well, leads a session of its own, and holds no pipe.
+    let script = "setsid env -i sleep 600 >/dev/null 2>&1 & echo $!; wait";
+    for drops in [false, true] {
+        let group = groups.create("bee-1", None).unwrap();
+        let (launched, _) = launch(&launcher, &group, folder.path(), script).await;
+        let leader = launched.process.id();
+        let other = || group.processes().into_iter().find(|id| *id != leader);
+        until("the other is there and has left the group", || {
+            other().is_some_and(|id| {
+                let id = nix::unistd::Pid::from_raw(id.cast_signed());
+                nix::unistd::getsid(Some(id)).is_ok_and(|session| session == id)
+            })
+        })
+        .await;
+        let other = other().unwrap();
+        launched.process.kill();
+        assert_eq!(launched.process.wait().await, Exit::Signal(9));
+        assert!(runs(other), "killing the process group does not reach it");
+        if drops {
+            drop(group);
+        } else {
+            group.kill();
+        }
+        until("it is gone", || !runs(other)).await;
+    }
+}
+
+#[tokio::test]
+async fn what_an_earlier_hive_left_is_ended_and_what_is_others_is_not() {
+    let Some(place) = Place::make("leftovers") else {
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let launcher = Launcher::start().unwrap();
+    let (earlier, neighbour) = (place.groups("hive-1"), place.groups("hive-2"));
+    let left = earlier.create("bee-1", None).unwrap();
+    let others = neighbour.create("bee-1", None).unwrap();
+    let script = "echo $$; sleep 600";
+    let (first, first_id) = launch(&launcher, &left, folder.path(), script).await;
+    let (_second, second_id) = launch(&launcher, &others, folder.path(), script).await;
+    // As after `kill -9` of the hive: nobody has cleaned.
+    std::mem::forget(left);
+
+    let next = place.groups("hive-1");
+    assert_eq!(first.process.wait().await, Exit::Signal(9));
+    assert!(!runs(first_id) && runs(second_id));
+    let home = place.0.join("rbee-hive-1");
+    let groups = || {
+        std::fs::read_dir(&home)
+            .unwrap()
+            .flatten()
+            .filter(|entry| entry.path().is_dir())
+    };
+    until("nothing is left", || groups().count() == 0).await;
+    assert!(next.create("bee-1", None).is_some());
+}
+
+#[tokio::test]
+async fn beyond_its_limit_a_worker_ends_and_why_is_certain() {
+    let Some(place) = Place::make("memory") else {
+        return;
+    };
+    let groups = place.groups("hive-1");
+    let limit = 64 << 20;
+    let group = groups.create("bee-1", Some(limit)).unwrap();
+    if group.memory_limit_bytes().is_none() {
+        eprintln!("skipped: the memory controller is not in this hierarchy");
+        return;
+    }
+    assert_eq!(group.memory_limit_bytes(), Some(limit));
+    let folder = tempfile::tempdir().unwrap();
+    let launcher = Launcher::start().unwrap();
+    // Two processes: with one of them all is ended.
+    let script = "sleep 600 & echo $!; exec tail -c 1G /dev/zero";
+    let (launched, child) = launch(&launcher, &group, folder.path(), script).await;
+    let exit = tokio::time::timeout(DEADLINE, launched.process.wait())
+        .await
+        .unwrap();
+    assert_eq!(exit, Exit::Signal(9));
+    assert!(group.oom_kills() >= 1);
+    until("what it forked is gone too", || !runs(child)).await;
+}
+
+#[test]
+fn nobody_elses_group_is_taken() {
+    // The test runner is in the group that this process is in, or it is the system's own.
+    let groups = Cgroups::detect(&CgroupSetting::Auto, "hive-1").unwrap();
+    let own = std::fs::read_to_string("/proc/self/cgroup").unwrap();
+    if let Some(group) = groups.create("bee-1", None) {
+        assert!(own.contains("0::"), "{own}");
+        assert!(group.processes().is_empty());
+    }
+    assert_eq!(
+        std::fs::read_to_string("/proc/self/cgroup").unwrap(),
+        own,
+        "it did not move"
+    );
+}
