@@ -51,6 +51,8 @@ reasons! {
     pub const FILE_UNREADABLE: &str = "FILE_UNREADABLE";
     /// The file can't be hard-linked into the store.
     pub const HARD_LINK_IMPOSSIBLE: &str = "HARD_LINK_IMPOSSIBLE";
+    /// The hive is drained and takes no workers.
+    pub const HIVE_DRAINING: &str = "HIVE_DRAINING";
     /// Another hive has this hive's id.
     pub const HIVE_ID_TAKEN: &str = "HIVE_ID_TAKEN";
     /// The catalog doesn't know the hive.
@@ -69,6 +71,8 @@ reasons! {
     pub const JOB_CONFLICT: &str = "JOB_CONFLICT";
     /// The provisioner has no such job.
     pub const JOB_NOT_FOUND: &str = "JOB_NOT_FOUND";
+    /// The hive can't write the list of workers that are wanted.
+    pub const LEDGER_UNAVAILABLE: &str = "LEDGER_UNAVAILABLE";
     /// The vendor keeps the model's page, but not its files.
     pub const MODEL_ARCHIVED: &str = "MODEL_ARCHIVED";
     /// A model's file is damaged: its header or its data make no sense.
@@ -151,6 +155,8 @@ reasons! {
     pub const WORKER_BINARY_INVALID: &str = "WORKER_BINARY_INVALID";
     /// No worker program of the type is installed for the platform.
     pub const WORKER_BINARY_NOT_FOUND: &str = "WORKER_BINARY_NOT_FOUND";
+    /// The worker that a call is for crashed too often and is left alone.
+    pub const WORKER_CRASH_LOOPING: &str = "WORKER_CRASH_LOOPING";
     /// A worker's process ended by itself.
     pub const WORKER_EXITED: &str = "WORKER_EXITED";
     /// The worker that a call is for has failed.

@@ -145,10 +145,11 @@ impl Catalog {
         &self,
         hive: &Identity,
         view: &View,
+        draining: bool,
         workers: impl IntoIterator<Item = &Worker>,
     ) -> Result<Duration, CatalogError> {
         let request = self.request(wire::RegisterHiveRequest {
-            hive: Some(convert::hive_to_wire(hive, view)),
+            hive: Some(convert::hive_to_wire(hive, view, draining)),
             workers: workers
                 .into_iter()
                 .map(|worker| convert::worker_to_wire(worker, hive))
@@ -162,10 +163,15 @@ impl Catalog {
     ///
     /// # Errors
     /// `HIVE_NOT_REGISTERED` if the catalog doesn't know the hive; else if it does not answer.
-    pub(crate) async fn heartbeat(&self, hive_id: &HiveId, view: &View) -> Result<Duration, CatalogError> {
+    pub(crate) async fn heartbeat(
+        &self,
+        hive_id: &HiveId,
+        view: &View,
+        draining: bool,
+    ) -> Result<Duration, CatalogError> {
         let request = self.request(wire::HiveHeartbeatRequest {
             hive_id: hive_id.to_string(),
-            draining: false,
+            draining,
             devices: convert::devices_to_wire(view),
             instance_id: self.instance_id(),
         });

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use rbee_service_kit::config::{TelemetryConfig, duration};
+use rbee_service_kit::config::{TelemetryConfig, duration, optional_duration};
 use serde::{Deserialize, Serialize};
 
+use crate::domain::RestartPolicy;
 use crate::process::CgroupSetting;
 use crate::worker::{Patience, Supervision};
 
@@ -70,6 +71,16 @@ pub struct WorkerConfig {
     /// A worker whose health doesn't answer for this long is taken for hung and killed.
     #[serde(with = "duration")]
     pub health_timeout: Duration,
+    /// Whether a worker's memory on the host is limited, to twice its estimate and 1 GiB, where there are control groups.
+    pub limit_memory: bool,
+    /// How long requests that run may go on when a worker is stopped, unless it is said otherwise.
+    #[serde(with = "duration")]
+    pub drain_grace: Duration,
+    /// A worker that has answered nothing for this long is stopped, unless its spawn says otherwise; absent for never.
+    #[serde(with = "optional_duration", skip_serializing_if = "Option::is_none")]
+    pub idle_ttl: Option<Duration>,
+    /// Section `[hive.worker.restart]`.
+    pub restart: RestartConfig,
     /// Environment variables that workers get besides the few that are passed on.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub environment: BTreeMap<String, String>,
@@ -85,7 +96,56 @@ impl Default for WorkerConfig {
             health_interval: Duration::from_secs(2),
             // Inference takes all processors; a busy machine is not a hung worker.
             health_timeout: Duration::from_secs(20),
+            limit_memory: true,
+            drain_grace: Duration::from_secs(30),
+            idle_ttl: None,
+            restart: RestartConfig::default(),
             environment: BTreeMap::new(),
+        }
+    }
+}
+
+/// Section `[hive.worker.restart]`: when a worker that crashed is started anew.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RestartConfig {
+    /// The wait after the first crash in a row; it doubles with each.
+    #[serde(with = "duration")]
+    pub first_wait: Duration,
+    /// The longest wait.
+    #[serde(with = "duration")]
+    pub longest_wait: Duration,
+    /// With this many crashes in a row a worker is left alone.
+    pub limit: u32,
+    /// A crash after serving for this long begins a new row.
+    #[serde(with = "duration")]
+    pub healthy_after: Duration,
+}
+
+impl Default for RestartConfig {
+    fn default() -> Self {
+        let RestartPolicy {
+            first_wait,
+            longest_wait,
+            limit,
+            healthy_after,
+        } = RestartPolicy::default();
+        Self {
+            first_wait,
+            longest_wait,
+            limit,
+            healthy_after,
+        }
+    }
+}
+
+impl RestartConfig {
+    pub(crate) fn policy(&self) -> RestartPolicy {
+        RestartPolicy {
+            first_wait: self.first_wait,
+            longest_wait: self.longest_wait,
+            limit: self.limit,
+            healthy_after: self.healthy_after,
         }
     }
 }

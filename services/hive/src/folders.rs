@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! <folder>/id                      the hive's id
+//! <folder>/ledger.json             the workers that are wanted
 //! <folder>/lock                    locked while a hive uses the folder
 //! <folder>/workers/<id>/           one for each worker, gone when it is gone
 //! <folder>/sockets/<id>.sock       or elsewhere, see Sockets
@@ -56,6 +57,7 @@ pub enum FoldersError {
 #[derive(Debug)]
 pub(crate) struct Folders {
     hive_id: HiveId,
+    path: PathBuf,
     workers: PathBuf,
     binaries: PathBuf,
     sockets: Sockets,
@@ -90,11 +92,18 @@ impl Folders {
         let sockets = Sockets::prepare(folder, &hive_id)?;
         Ok(Self {
             hive_id,
+            path: folder.clone(),
             workers,
             binaries: folder.join("binaries"),
             sockets,
             _lock: lock,
         })
+    }
+
+    /// The folder itself.
+    #[must_use]
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
     }
 
     /// The hive's id.

@@ -96,7 +96,7 @@ impl Host {
             return Ok(Placed {
                 device_id,
                 fit: None,
-                hold: None,
+                _hold: None,
             });
         };
         let fit = placing::place(&view.devices, &current, request, needs)?;
@@ -110,11 +110,16 @@ impl Host {
         Ok(Placed {
             device_id: fit.device.id,
             fit: Some(fit),
-            hold: Some(Hold {
+            _hold: Some(Hold {
                 reservations: self.reservations.clone(),
                 worker_id: worker_id.clone(),
             }),
         })
+    }
+
+    /// Waits until the memory of a process that has ended is free again, for a bounded time.
+    pub(crate) async fn settled(&self, device: DeviceId, process_id: u32) {
+        let _ = self.devices.settled(device, process_id).await;
     }
 
     /// What a process has of a device's memory now.
@@ -131,7 +136,7 @@ pub(crate) struct Placed {
     /// How it fits there; `None` where what it needs is not known.
     pub(crate) fit: Option<crate::domain::Fit>,
     /// The memory that is set aside for it.
-    pub(crate) hold: Option<Hold>,
+    pub(crate) _hold: Option<Hold>,
 }
 
 /// Memory that is set aside, until this is dropped.

@@ -25,6 +25,10 @@ const LONGEST_WAIT: Duration = Duration::from_secs(10);
 /// Heartbeats in a lease: two may be lost.
 const HEARTBEATS: u32 = 3;
 
+/// How long changes are gathered before the catalog is told: a worker that answers many short requests changes its
+/// state with each.
+const PACE: Duration = Duration::from_millis(20);
+
 /// How long the farewell may take. Where the catalog ends with the hive, nobody hears it.
 const FAREWELL_LIMIT: Duration = Duration::from_secs(1);
 
@@ -64,6 +68,7 @@ pub(crate) struct Registrar {
     identity: Identity,
     workers: Workers,
     host: Host,
+    draining: watch::Receiver<bool>,
     /// What the catalog knows, as far as it answered; `None` while the hive is not registered.
     known: Option<HashMap<WorkerId, Worker>>,
     told: watch::Sender<Option<BTreeSet<WorkerId>>>,
@@ -75,13 +80,20 @@ pub(crate) struct Registrar {
 impl Registrar {
     /// A registrar that has told nothing yet.
     #[must_use]
-    pub(crate) fn new(catalog: Catalog, identity: Identity, workers: Workers, host: Host) -> (Self, Told) {
+    pub(crate) fn new(
+        catalog: Catalog,
+        identity: Identity,
+        workers: Workers,
+        host: Host,
+        draining: watch::Receiver<bool>,
+    ) -> (Self, Told) {
         let (told, receiver) = watch::channel(None);
         let registrar = Self {
             catalog,
             identity,
             workers,
             host,
+            draining,
             known: None,
             told,
             backoff: Backoff::new(FIRST_WAIT, LONGEST_WAIT),
@@ -108,7 +120,8 @@ impl Registrar {
             tokio::select! {
                 () = shutdown.cancelled() => break,
                 () = tokio::time::sleep(wait) => {}
-                () = next_change(&mut changes), if !self.away => {}
+                () = next_change(&mut changes), if !self.away => tokio::time::sleep(PACE).await,
+                Ok(()) = self.draining.changed() => self.heartbeat_due = Instant::now(),
             }
         }
         self.leave(leaving_limit).await;
@@ -118,12 +131,13 @@ impl Registrar {
     async fn converge(&mut self) -> Result<(), CatalogError> {
         let wanted = self.wanted();
         if self.known.is_none() {
+            let draining = *self.draining.borrow_and_update();
             let view = self.host.view().await;
             let lease = self
                 .catalog
-                .register_hive(&self.identity, &view, wanted.values())
+                .register_hive(&self.identity, &view, draining, wanted.values())
                 .await?;
-            self.heartbeat_due = Instant::now() + lease / HEARTBEATS;
+            self.set_lease(lease);
             self.set_known(wanted);
             return Ok(());
         }
@@ -140,10 +154,11 @@ impl Registrar {
     }
 
     async fn tell(&mut self, wanted: &HashMap<WorkerId, Worker>) -> Result<(), CatalogError> {
-        if Instant::now() >= self.heartbeat_due {
+        if Instant::now() >= self.heartbeat_due || self.draining.has_changed().unwrap_or(false) {
+            let draining = *self.draining.borrow_and_update();
             let view = self.host.view().await;
-            let lease = self.catalog.heartbeat(&self.identity.id, &view).await?;
-            self.heartbeat_due = Instant::now() + lease / HEARTBEATS;
+            let lease = self.catalog.heartbeat(&self.identity.id, &view, draining).await?;
+            self.set_lease(lease);
         }
         let mut known = self.known.clone().unwrap_or_default();
         let mut uses_changed = false;
@@ -175,8 +190,15 @@ impl Registrar {
 
     /// The workers that the catalog shall know: those that were ready once.
     fn wanted(&self) -> HashMap<WorkerId, Worker> {
-        let workers = self.workers.list().into_iter().filter(|worker| worker.was_ready);
+        let workers = self.workers.list().into_iter().filter(|worker| worker.proven);
         workers.map(|worker| (worker.id.clone(), worker)).collect()
+    }
+
+    fn set_lease(&mut self, lease: Duration) {
+        let wait = lease / HEARTBEATS;
+        self.heartbeat_due = Instant::now() + wait;
+        // All is to be right again within one heartbeat of the catalog's return.
+        self.backoff = Backoff::new(FIRST_WAIT.min(wait), LONGEST_WAIT.min(wait));
     }
 
     fn set_known(&mut self, known: HashMap<WorkerId, Worker>) {

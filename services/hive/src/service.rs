@@ -19,8 +19,10 @@ use crate::folders::{Folders, FoldersError};
 use crate::grpc::HiveHandler;
 use crate::grpc::convert::Identity;
 use crate::host::Host;
-use crate::process::{CgroupError, Cgroups, Launcher};
+use crate::ledger::{LedgerError, LedgerFile};
+use crate::process::{CgroupError, CgroupSetting, Cgroups, Launcher};
 use crate::proxy::Proxy;
+use crate::reconciler::Reconciler;
 use crate::registrar::{Registrar, Told};
 use crate::spawn::{Binaries, Parts, Spawner};
 use crate::telemetry::{Metrics, Numbers, Telemetry};
@@ -41,12 +43,15 @@ pub enum StartError {
     /// The hive's folder can't be used.
     #[error(transparent)]
     Folders(#[from] FoldersError),
+    /// The ledger of wanted workers can't be used.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// The folder for control groups can't be used.
+    #[error(transparent)]
+    Cgroup(#[from] CgroupError),
     /// What is said of devices can't be understood.
     #[error(transparent)]
     Devices(#[from] DeclarationsError),
-    /// The configured control group can't be used.
-    #[error(transparent)]
-    Cgroup(#[from] CgroupError),
     /// The store can't be opened.
     #[error("cannot open the store")]
     Store(#[from] StoreError),
@@ -87,19 +92,28 @@ impl Hive {
         let store = Store::open(config.store.as_deref().ok_or(StartError::NoStore)?).await?;
         let folders = Folders::open(folder)?;
         // After the folder is locked: no other hive has this id now, so that its groups are an earlier one's.
-        let cgroups = Cgroups::detect(&config.cgroup, folders.hive_id().as_str())?;
+        let cgroups = cgroups(config.cgroup, folders.hive_id().to_string()).await?;
         let identity = Identity {
             id: folders.hive_id().clone(),
             name: config.name.unwrap_or_else(host_name),
             address: own_address,
         };
+        let metrics = Metrics::default();
         let catalog = Catalog::new(catalog.connect_lazy()?, config.catalog_timeout);
         let workers = Workers::default();
         let host = Host::new(devices.clone(), workers.clone());
-        let telemetry = Telemetry::new(host.clone(), devices, workers.clone(), cgroups);
-        let (registrar, told) =
-            Registrar::new(catalog.clone(), identity.clone(), workers.clone(), host.clone());
+        let telemetry = Telemetry::new(host.clone(), devices, workers.clone(), cgroups.clone());
+        let (file, ledger) = LedgerFile::open(folders.path())?;
+        let (reconciler, orders) = Reconciler::new(file, ledger, config.worker.drain_grace);
+        let (registrar, told) = Registrar::new(
+            catalog.clone(),
+            identity.clone(),
+            workers.clone(),
+            host.clone(),
+            orders.draining(),
+        );
         lifecycle.spawn(registrar.run(lifecycle.token(), config.worker.stop_grace + LEAVING_SLACK));
+        let idle_ttl = config.worker.idle_ttl;
         let spawner = Spawner::new(Parts {
             catalog,
             binaries: Binaries::new(folders.binaries().to_path_buf(), store.clone()),
@@ -107,20 +121,26 @@ impl Hive {
             folders,
             launcher: Launcher::start().map_err(StartError::Launcher)?,
             workers: workers.clone(),
+            orders: orders.clone(),
             host: host.clone(),
             told: told.clone(),
+            cgroups,
+            metrics: metrics.clone(),
             config: config.worker,
             lifecycle: lifecycle.clone(),
         });
+        lifecycle.spawn(reconciler.run(lifecycle.token(), Arc::new(spawner.clone())));
         let numbers = Numbers {
             telemetry: telemetry.clone(),
-            metrics: Metrics::default(),
+            metrics,
             workers: workers.clone(),
             told: told.clone(),
         };
         let handler = HiveHandler {
             identity: Arc::new(identity),
             spawner,
+            orders,
+            idle_ttl,
             workers,
             host,
             telemetry,
@@ -158,6 +178,15 @@ impl Hive {
             .forwards(worker_service_server::SERVICE_NAME)
             .intercept(Arc::new(Proxy::new(self.handler.workers.clone())));
     }
+}
+
+/// Looks for a place for control groups, which may wait for an earlier hive's to end.
+async fn cgroups(setting: CgroupSetting, hive_id: String) -> Result<Cgroups, CgroupError> {
+    let detect = move || Cgroups::detect(&setting, &hive_id);
+    // Fails only where the runtime is ending.
+    tokio::task::spawn_blocking(detect)
+        .await
+        .unwrap_or_else(|_| Ok(Cgroups::none()))
 }
 
 fn host_name() -> String {

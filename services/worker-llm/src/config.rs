@@ -10,6 +10,8 @@ use clap::builder::NonEmptyStringValueParser;
 use rbee_artifacts::DeviceId;
 use rbee_service_kit::config::{LogFormat, TelemetryConfig};
 
+use crate::kernels::KvType;
+
 /// The name of the program, in logs, traces and `--version`.
 pub const PROGRAM: &str = "llm-worker-rbee-cpu";
 /// The only device of this build.
@@ -60,6 +62,13 @@ pub struct Arguments {
     /// Compute threads [default: as many as there are processor cores]
     #[arg(long, value_name = "N")]
     pub threads: Option<NonZeroUsize>,
+    /// How the KV cache keeps its numbers: f16, or q8_0 for half the memory
+    #[arg(long, value_name = "FORMAT", default_value = "f16", value_parser = ["f16", "q8_0"])]
+    pub kv_format: String,
+    /// Bytes for the KV caches of running requests and of what is kept for the next turn [default: what
+    /// all slots take with their contexts full]
+    #[arg(long, value_name = "BYTES")]
+    pub kv_limit_bytes: Option<u64>,
     /// How long running requests may go on after SIGTERM. A little less than a hive waits before it
     /// kills
     #[arg(long, value_name = "DURATION", default_value = "8s", value_parser = humantime::parse_duration)]
@@ -67,6 +76,17 @@ pub struct Arguments {
     /// Logs and traces.
     #[command(flatten)]
     pub telemetry: TelemetryArguments,
+}
+
+impl Arguments {
+    /// [`Self::kv_format`] as the kernels have it.
+    #[must_use]
+    pub fn kv_type(&self) -> KvType {
+        match self.kv_format.as_str() {
+            "q8_0" => KvType::Q8_0,
+            _ => KvType::F16,
+        }
+    }
 }
 
 /// Logs and traces.

@@ -127,6 +127,7 @@ fn load(arguments: &Arguments, progress: impl Fn(f64)) -> Result<Generator, Load
     let options = LoadOptions {
         context_length: arguments.context_length.map(usize::from),
         threads: arguments.threads.map(usize::from),
+        kv_type: arguments.kv_type(),
         ..LoadOptions::default()
     };
     let backend = CpuBackend::load(&file, &options, &mut |fraction| progress(fraction))?;
@@ -136,6 +137,7 @@ fn load(arguments: &Arguments, progress: impl Fn(f64)) -> Result<Generator, Load
     let config = EngineConfig {
         slots: arguments.slots.get(),
         queue: arguments.queue,
+        kv_limit_bytes: arguments.kv_limit_bytes,
         ..EngineConfig::default()
     };
     let engine = Engine::start(Box::new(backend), config).map_err(LoadFailure::Thread)?;

@@ -52,6 +52,7 @@ fn engine(slots: usize) -> Engine {
             slots,
             queue: 8,
             prefill_chunk: 8,
+            kv_limit_bytes: None,
         },
     )
     .unwrap()
@@ -60,9 +61,10 @@ fn engine(slots: usize) -> Engine {
 fn request(first: u32, sampling: SamplingParams, max_tokens: usize) -> GenerateRequest {
     GenerateRequest {
         prompt: (0..20).map(|index| (first + index * 13) % 600).collect(),
-        sampling,
         max_tokens: Some(max_tokens),
         end_tokens: Vec::new(),
+        reproducible: sampling.seed.is_some(),
+        sampling,
         sink: Box::new(NoText),
     }
 }
@@ -136,6 +138,36 @@ async fn timings_are_measured() {
     assert!(finish.timings.time_to_first_token.unwrap() > finish.timings.queue);
     assert!(finish.timings.prefill_tokens_per_second.unwrap() > 0.0);
     assert!(finish.timings.decode_tokens_per_second.unwrap() > 0.0);
+}
+
+#[tokio::test]
+async fn the_next_turn_of_a_chat_computes_only_what_is_new() {
+    let engine = engine(2);
+    let turn = request(3, SamplingParams::greedy(), 30);
+    let (prompt, sampling) = (turn.prompt.clone(), turn.sampling.clone());
+    let (answer, finish) = collect(engine.generate(turn).unwrap()).await;
+    assert_eq!(finish.usage.cached_tokens, 0);
+
+    // What the client sends then: all that was said, and something new.
+    let next: Vec<u32> = [&prompt, &answer, &[5, 6, 7][..]].concat();
+    let ask = |reproducible| GenerateRequest {
+        prompt: next.clone(),
+        reproducible,
+        ..request(3, sampling.clone(), 20)
+    };
+    let (warm, finish) = collect(engine.generate(ask(false)).unwrap()).await;
+    // The last token of the answer was said and never computed with.
+    assert_eq!(finish.usage.cached_tokens, 49);
+    assert_eq!(engine.stats().cached_tokens, 49);
+    // Whole chunks of 8 only: the answer was computed token by token.
+    let (careful, finish) = collect(engine.generate(ask(true)).unwrap()).await;
+    assert_eq!(finish.usage.cached_tokens, 16);
+
+    let cold = self::engine(2);
+    let (fresh, _) = collect(cold.generate(ask(true)).unwrap()).await;
+    assert_eq!(careful, fresh);
+    assert_eq!(warm, fresh, "there is no near tie in this text");
+    assert!(engine.stats().kept_bytes > 0 && engine.stats().sequence_bytes == 0);
 }
 
 #[test]

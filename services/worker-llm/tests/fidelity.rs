@@ -34,7 +34,7 @@ fn check_tiny(name: &str, kinds: &[&str]) {
     for kind in kinds {
         let case = format!("tiny {name} {kind}");
         let compared = report.checks.iter().filter(|check| check.case == case).count();
-        assert_eq!(compared, 6, "{case}");
+        assert_eq!(compared, 9, "{case}");
     }
     let tokens = format!("tiny {name} tokens");
     assert!(report.checks.iter().any(|check| check.case == tokens));

@@ -12,6 +12,7 @@ use serde::de::DeserializeOwned;
 use toml::{Table, Value};
 
 pub mod duration;
+pub mod optional_duration;
 mod sections;
 
 pub use sections::{DEFAULT_PORT, LogFormat, MetricsConfig, ServerConfig, TelemetryConfig};

@@ -1,9 +1,13 @@
 //! Why a worker is not serving.
 
+use jiff::Timestamp;
+use rbee_service_kit::reason;
+use serde::{Deserialize, Deserializer, Serialize};
+
 use super::Exit;
 
 /// Why a worker is not serving.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Failure {
     /// The reason that clients match, one of [`rbee_service_kit::reason`].
     pub reason: &'static str,
@@ -13,6 +17,8 @@ pub struct Failure {
     pub exit: Option<Exit>,
     /// The last lines of its log, oldest first.
     pub log_tail: Vec<String>,
+    /// When it happened.
+    pub occurred_at: Option<Timestamp>,
 }
 
 impl Failure {
@@ -24,6 +30,67 @@ impl Failure {
             message: message.into(),
             exit: None,
             log_tail: Vec::new(),
+            occurred_at: None,
         }
+    }
+
+    /// Whether another attempt may end otherwise without anybody doing anything about it.
+    #[must_use]
+    pub fn may_pass(&self) -> bool {
+        !matches!(
+            self.reason,
+            reason::MODEL_NOT_FOUND
+                | reason::MODEL_CORRUPT
+                | reason::MODEL_UNSUPPORTED
+                | reason::MODEL_INCOMPATIBLE
+                | reason::MODEL_FILES_MISSING
+                | reason::DEVICE_NOT_FOUND
+                | reason::DEVICE_INCOMPATIBLE
+                | reason::INVALID_ARGUMENT
+        )
+    }
+}
+
+/// A failure as another version of the hive may have kept it.
+#[derive(Deserialize)]
+struct Kept {
+    reason: String,
+    message: String,
+    exit: Option<Exit>,
+    log_tail: Vec<String>,
+    occurred_at: Option<Timestamp>,
+}
+
+impl<'de> Deserialize<'de> for Failure {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let kept = Kept::deserialize(deserializer)?;
+        Ok(Self {
+            // A reason that this version does not know says less.
+            reason: reason::known(&kept.reason).unwrap_or(reason::WORKER_FAILED),
+            message: kept.message,
+            exit: kept.exit,
+            log_tail: kept.log_tail,
+            occurred_at: kept.occurred_at,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_is_kept_over_a_restart_of_the_hive() {
+        let failure = Failure {
+            exit: Some(Exit::Signal(9)),
+            log_tail: vec!["last words".into()],
+            occurred_at: Some(Timestamp::UNIX_EPOCH),
+            ..Failure::new(reason::WORKER_EXITED, "it ended")
+        };
+        let kept = serde_json::to_string(&failure).unwrap();
+        assert_eq!(serde_json::from_str::<Failure>(&kept).unwrap(), failure);
+        let of_another_version = kept.replace("WORKER_EXITED", "WORKER_VANISHED");
+        let read: Failure = serde_json::from_str(&of_another_version).unwrap();
+        assert_eq!(read.reason, reason::WORKER_FAILED);
     }
 }

@@ -1,81 +1,54 @@
 //! The life of a worker, as a pure function over what happens to it.
 //!
 //! ```text
-//!             Started               SaidReady and Serving
-//!  Starting ───────────▶ Loading ───────────────────────▶ Ready
-//!     │                     │                               │
-//!     │ StopRequested       │ StopRequested                 │ StopRequested
-//!     │                     │ SaidFailed, DeadlinePassed    │ SaidFailed, Unresponsive
-//!     ▼                     ▼                               ▼
-//!  ┌──────────────────────────────────────────────────────────────┐
-//!  │ Stopping, with the failure if there is one                   │
-//!  └──────────────────────────────────────────────────────────────┘
-//!     │ Exited, no failure                  │ Exited, with a failure
-//!     ▼                                     ▼
-//!  Stopped                               Failed ◀── StartFailed in Starting
-//!                                           ▲
-//!                                           └────── Exited in Starting, Loading, Ready
+//!                    Begin            Prepared           Started           SaidReady and Serving
+//!   ┌──▶ Pending ───────────▶ Validating ──────▶ Starting ──────▶ Loading ───────────────────┐
+//!   │       ▲                  ⇅ Fetching           │                │                       ▼
+//!   │       │ Refused, may pass │                   │ StartFailed    │ Exited        Ready ⇄ Busy
+//!   │       └───────────────────┤                   ▼                ▼                  │    │
+//!   │ below the limit           │               ┌─────────────────────────┐   Exited    │    │
+//!   ├───────────────────────────┼───────────────┤         a crash         │◀────────────┴────┤
+//!   │                           │ else          └─────────────────────────┘                  │ asked to leave
+//!   │                           ▼                   │ limit reached                          ▼
+//!   │ restart by hand        Failed                 ▼                                    Draining
+//!   ├────────────────────────┴──────────────── CrashLooping                                  │ no request, or
+//!   │                                                                                        ▼ grace over
+//!   └── asked to come back, or a crash ◀──────────────────────────────────────────────── Stopping
+//!                                                                                            │ for good
+//!                                                                                            ▼
+//!                                                                                         Stopped
 //! ```
 //!
-//! What holds, and is tested over random sequences of events:
-//! - `Stopped` and `Failed` are final, and no process runs in them.
+//! `docs/workers.md` has the table of all states and what leads from each to which. What holds, and is tested over
+//! random sequences of events:
+//! - `Stopped` is final, and so is the failure of a worker that never was ready: nobody was promised anything.
 //! - `Ready` is reached only from `Loading`, once the worker said so *and* its health says so.
-//! - A process that must go is told so exactly once ([`Command`]), whatever happens meanwhile.
+//! - A process that must go is told so exactly once a run ([`Command::Stop`], [`Command::Kill`]), whatever happens meanwhile.
 //! - The first cause of a failure is kept: that a killed worker then exits does not hide it.
+//! - Once it was asked to leave for good, it is not started again.
 
 use std::time::Duration;
 
 use rbee_service_kit::reason;
 
-use super::{Exit, Failure};
-
-/// Where a worker is in its life.
-#[derive(Debug, Clone, PartialEq)]
-pub enum State {
-    /// The process is being started.
-    Starting,
-    /// The process runs and loads the model.
-    Loading {
-        /// Share that is loaded, 0 to 1, as far as the worker said.
-        fraction: Option<f32>,
-    },
-    /// It answers requests.
-    Ready,
-    /// The process was told to leave.
-    Stopping {
-        /// Why it had to go, unless it was asked to.
-        failure: Option<Failure>,
-    },
-    /// It left because it was asked to.
-    Stopped,
-    /// It ended by itself, never got ready, or stopped answering.
-    Failed(Failure),
-}
-
-impl State {
-    /// Whether nothing can happen any more: no process runs.
-    #[must_use]
-    pub fn is_final(&self) -> bool {
-        matches!(self, Self::Stopped | Self::Failed(_))
-    }
-
-    /// The state's name, in lower case.
-    #[must_use]
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::Starting => "starting",
-            Self::Loading { .. } => "loading",
-            Self::Ready => "ready",
-            Self::Stopping { .. } => "stopping",
-            Self::Stopped => "stopped",
-            Self::Failed(_) => "failed",
-        }
-    }
-}
+use super::{Exit, Failure, RestartPolicy, State};
 
 /// What happens to a worker.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
+    /// It is its turn.
+    Begin,
+    /// Files are being fetched.
+    Fetching {
+        /// Bytes that are here.
+        done_bytes: u64,
+        /// Bytes of all files.
+        total_bytes: u64,
+    },
+    /// Everything that its process needs is there.
+    Prepared,
+    /// It can't be started as things are.
+    Refused(Failure),
     /// Its process runs.
     Started,
     /// Its process could not be started.
@@ -92,139 +65,426 @@ pub enum Event {
     DeadlinePassed(Duration),
     /// Its health did not answer for this long.
     Unresponsive(Duration),
-    /// Somebody wants it to leave, or the hive itself leaves.
-    StopRequested,
-    /// Its process ended.
-    Exited(Exit),
+    /// It is answering this many requests.
+    Answering(u32),
+    /// It is to leave, as said; requests that run may finish if there is a grace for them.
+    Asked {
+        /// Whether, and when, it comes back.
+        leave: Leave,
+        /// Whether requests that run may finish.
+        drain: bool,
+    },
+    /// The grace for requests that run is over.
+    DrainGraceOver,
+    /// Its process ended, after having served for this long.
+    Exited {
+        /// How.
+        exit: Exit,
+        /// From being ready to the end; zero if it never was.
+        served: Duration,
+    },
 }
 
-/// What has to be done with the worker's process.
+/// Whether a worker that is asked to leave comes back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Leave {
+    /// It does not.
+    ForGood,
+    /// It does as soon as its process has ended, its crashes forgotten.
+    ToRestart,
+    /// It does when it is told to begin.
+    ToRest,
+}
+
+/// What has to be done next.
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Command {
-    /// Tell it to leave, and kill it if it doesn't.
+    /// Say [`Event::Begin`] after this long.
+    Wait(Duration),
+    /// Say [`Event::DrainGraceOver`] after the grace.
+    Drain,
+    /// Tell the process to leave, and kill it if it doesn't.
     Stop,
-    /// Kill it: it doesn't listen any more.
+    /// Kill the process: it doesn't listen any more.
     Kill,
+}
+
+/// Why a process is on its way out.
+#[derive(Debug, Clone, PartialEq)]
+enum Leaving {
+    Asked(Leave),
+    Broken(Failure),
 }
 
 /// The life of one worker.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Life {
+    policy: RestartPolicy,
     state: State,
+    failure: Option<Failure>,
+    proven: bool,
     said_ready: bool,
     serving: bool,
-    was_ready: bool,
-}
-
-impl Default for Life {
-    fn default() -> Self {
-        Self {
-            state: State::Starting,
-            said_ready: false,
-            serving: false,
-            was_ready: false,
-        }
-    }
+    leaving: Option<Leaving>,
+    /// Whether its process was told to go, in this run.
+    told: bool,
+    crashes_in_a_row: u32,
+    refusals_in_a_row: u32,
+    restart_count: u32,
 }
 
 impl Life {
+    /// A worker that waits for its turn. `proven` says whether it ever was ready, under an earlier hive, and `failure`
+    /// what made it start anew last.
+    #[must_use]
+    pub fn new(policy: RestartPolicy, proven: bool, failure: Option<Failure>) -> Self {
+        Self {
+            policy,
+            state: State::Pending,
+            failure,
+            proven,
+            said_ready: false,
+            serving: false,
+            leaving: None,
+            told: false,
+            crashes_in_a_row: 0,
+            refusals_in_a_row: 0,
+            restart_count: 0,
+        }
+    }
+
     /// Where it is.
     #[must_use]
-    pub fn state(&self) -> &State {
-        &self.state
+    pub fn state(&self) -> State {
+        self.state
+    }
+
+    /// Why it does not serve, or was started anew last.
+    #[must_use]
+    pub fn failure(&self) -> Option<&Failure> {
+        self.failure.as_ref()
     }
 
     /// Whether it ever was ready.
     #[must_use]
-    pub fn was_ready(&self) -> bool {
-        self.was_ready
+    pub fn is_proven(&self) -> bool {
+        self.proven
     }
 
-    /// Takes in what happened, and answers what has to be done about it. An event that makes no
-    /// sense in the current state changes nothing.
+    /// How often it was started anew by itself.
     #[must_use]
-    pub fn apply(&mut self, event: Event) -> Option<Command> {
-        use State::{Failed, Loading, Ready, Starting, Stopped, Stopping};
+    pub fn restart_count(&self) -> u32 {
+        self.restart_count
+    }
 
-        let (next, command) = match (self.state.clone(), event) {
-            (Starting, Event::Started) => (Loading { fraction: None }, None),
-            (Starting, Event::StartFailed(failure)) => (Failed(failure), None),
-            (Stopping { .. }, Event::StartFailed(_)) => (Stopped, None),
+    /// Whether its process is being ended because it can't go on, and not because somebody asked for it.
+    #[must_use]
+    pub fn is_breaking(&self) -> bool {
+        self.state == State::Stopping && matches!(self.leaving, Some(Leaving::Broken(_)))
+    }
 
-            (Loading { fraction }, Event::Loaded(share)) => (
-                Loading {
-                    fraction: further(fraction, share),
-                },
-                None,
-            ),
-            (Loading { fraction }, Event::SaidReady) => {
-                self.said_ready = true;
-                (self.loaded(fraction), None)
-            }
-            (Loading { fraction }, Event::Serving) => {
-                self.serving = true;
-                (self.loaded(fraction), None)
-            }
+    /// Whether nothing can happen any more.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        match self.state {
+            State::Stopped => true,
+            State::Failed => !self.proven,
+            _ => false,
+        }
+    }
 
-            (Loading { .. } | Ready, Event::SaidFailed(failure)) => (
-                Stopping {
-                    failure: Some(failure),
-                },
-                Some(Command::Stop),
-            ),
-            (Loading { .. }, Event::DeadlinePassed(after)) => (
-                Stopping {
-                    failure: Some(not_ready(after)),
-                },
-                Some(Command::Stop),
-            ),
-            (Ready, Event::Unresponsive(after)) => (
-                Stopping {
-                    failure: Some(unresponsive(after)),
-                },
-                Some(Command::Kill),
-            ),
-            (Starting | Loading { .. } | Ready, Event::StopRequested) => {
-                (Stopping { failure: None }, Some(Command::Stop))
-            }
-
-            (state @ (Starting | Loading { .. } | Ready), Event::Exited(exit)) => {
-                (Failed(exited(&state, exit)), None)
-            }
-            (Stopping { failure: None }, Event::Exited(_)) => (Stopped, None),
-            (
-                Stopping {
-                    failure: Some(failure),
-                },
-                Event::Exited(exit),
-            ) => (
-                Failed(Failure {
-                    exit: Some(exit),
-                    ..failure
-                }),
-                None,
-            ),
-
-            (state, _) => (state, None),
-        };
-        self.was_ready |= next == Ready;
-        self.state = next;
+    /// Takes in what happened, and answers what has to be done about it. `random`, 0 to 1, spreads waits. An event
+    /// that makes no sense in the current state changes nothing.
+    #[must_use]
+    pub fn apply(&mut self, event: Event, random: f64) -> Option<Command> {
+        let command = self.next(event, random);
+        self.told |= matches!(command, Some(Command::Stop | Command::Kill));
         command
     }
 
-    /// Hangs the last lines of the log onto a failed worker.
-    pub fn keep_log_tail(&mut self, lines: Vec<String>) {
-        if let State::Failed(failure) = &mut self.state {
-            failure.log_tail = lines;
+    fn next(&mut self, event: Event, random: f64) -> Option<Command> {
+        match event {
+            Event::Begin => self.begin(),
+            Event::Fetching {
+                done_bytes,
+                total_bytes,
+            } => self.fetching(done_bytes, total_bytes),
+            Event::Prepared => self.prepared(),
+            Event::Refused(failure) => self.refused(failure, random),
+            Event::Started => self.started(),
+            Event::StartFailed(failure) => self.start_failed(failure, random),
+            Event::Loaded(share) => self.loaded(share),
+            Event::SaidReady => self.said_ready(),
+            Event::Serving => self.serving(),
+            Event::SaidFailed(failure) => self.broken(failure, Command::Stop),
+            Event::DeadlinePassed(after) => self.deadline_passed(after),
+            Event::Unresponsive(after) => self.unresponsive(after),
+            Event::Answering(count) => self.answering(count),
+            Event::Asked { leave, drain } => self.asked(leave, drain),
+            Event::DrainGraceOver => self.drain_over(),
+            Event::Exited { exit, served } => self.exited(exit, served, random),
         }
     }
 
-    fn loaded(&self, fraction: Option<f32>) -> State {
-        if self.said_ready && self.serving {
-            State::Ready
-        } else {
-            State::Loading { fraction }
+    /// Adds to the failure that the last event was what became known of it since.
+    pub fn explain_failure(&mut self, explain: impl FnOnce(&mut Failure)) {
+        if let Some(failure) = &mut self.failure {
+            explain(failure);
         }
+    }
+
+    fn begin(&mut self) -> Option<Command> {
+        if self.state == State::Pending {
+            self.state = State::Validating;
+        }
+        None
+    }
+
+    fn fetching(&mut self, done_bytes: u64, total_bytes: u64) -> Option<Command> {
+        if matches!(self.state, State::Validating | State::Fetching { .. }) {
+            self.state = State::Fetching {
+                done_bytes,
+                total_bytes,
+            };
+        }
+        None
+    }
+
+    fn prepared(&mut self) -> Option<Command> {
+        if matches!(self.state, State::Validating | State::Fetching { .. }) {
+            self.state = State::Starting;
+            self.told = false;
+            self.refusals_in_a_row = 0;
+        }
+        None
+    }
+
+    fn refused(&mut self, failure: Failure, random: f64) -> Option<Command> {
+        if !matches!(self.state, State::Validating | State::Fetching { .. }) {
+            return None;
+        }
+        let comes_back = self.proven && failure.may_pass();
+        self.failure = Some(failure);
+        if !comes_back {
+            self.state = State::Failed;
+            return None;
+        }
+        self.refusals_in_a_row += 1;
+        self.state = State::Pending;
+        Some(Command::Wait(self.policy.wait(self.refusals_in_a_row, random)))
+    }
+
+    fn started(&mut self) -> Option<Command> {
+        match self.state {
+            State::Starting => {
+                self.state = State::Loading { fraction: None };
+                self.said_ready = false;
+                self.serving = false;
+                None
+            }
+            // It was asked to leave while it was being started.
+            State::Stopping if !self.told => Some(Command::Stop),
+            _ => None,
+        }
+    }
+
+    fn start_failed(&mut self, failure: Failure, random: f64) -> Option<Command> {
+        match (self.state, self.leaving.take()) {
+            (State::Starting, _) => self.crashed(failure, Duration::ZERO, random),
+            (State::Stopping, Some(Leaving::Asked(leave))) => self.left(leave),
+            (_, leaving) => {
+                self.leaving = leaving;
+                None
+            }
+        }
+    }
+
+    fn loaded(&mut self, share: f32) -> Option<Command> {
+        if let State::Loading { fraction } = self.state {
+            self.state = State::Loading {
+                fraction: further(fraction, share),
+            };
+        }
+        None
+    }
+
+    fn said_ready(&mut self) -> Option<Command> {
+        self.said_ready |= matches!(self.state, State::Loading { .. });
+        self.ready_if_both()
+    }
+
+    fn serving(&mut self) -> Option<Command> {
+        self.serving |= matches!(self.state, State::Loading { .. });
+        self.ready_if_both()
+    }
+
+    fn ready_if_both(&mut self) -> Option<Command> {
+        if matches!(self.state, State::Loading { .. }) && self.said_ready && self.serving {
+            self.state = State::Ready;
+            self.proven = true;
+        }
+        None
+    }
+
+    fn deadline_passed(&mut self, after: Duration) -> Option<Command> {
+        if matches!(self.state, State::Loading { .. }) {
+            self.broken(not_ready(after), Command::Stop)
+        } else {
+            None
+        }
+    }
+
+    fn unresponsive(&mut self, after: Duration) -> Option<Command> {
+        match self.state {
+            State::Ready | State::Busy => self.broken(unresponsive(after), Command::Kill),
+            // It leaves anyway, for the reason that it was asked to.
+            State::Draining => {
+                self.state = State::Stopping;
+                Some(Command::Kill)
+            }
+            _ => None,
+        }
+    }
+
+    fn broken(&mut self, failure: Failure, command: Command) -> Option<Command> {
+        match self.state {
+            State::Loading { .. } | State::Ready | State::Busy => {
+                self.leaving = Some(Leaving::Broken(failure));
+                self.state = State::Stopping;
+                Some(command)
+            }
+            State::Draining => {
+                self.state = State::Stopping;
+                Some(command)
+            }
+            _ => None,
+        }
+    }
+
+    fn answering(&mut self, count: u32) -> Option<Command> {
+        match (self.state, count) {
+            (State::Ready, 1..) => self.state = State::Busy,
+            (State::Busy, 0) => self.state = State::Ready,
+            (State::Draining, 0) => return self.drain_over(),
+            _ => {}
+        }
+        None
+    }
+
+    fn asked(&mut self, leave: Leave, drain: bool) -> Option<Command> {
+        match self.state {
+            State::Stopped => None,
+            State::Pending
+            | State::Validating
+            | State::Fetching { .. }
+            | State::Failed
+            | State::CrashLooping => {
+                if self.is_over() {
+                    None
+                } else {
+                    self.left(leave)
+                }
+            }
+            State::Busy if drain => {
+                self.leaving = Some(Leaving::Asked(leave));
+                self.state = State::Draining;
+                Some(Command::Drain)
+            }
+            // Its process does not run yet; it is told when it does.
+            State::Starting => {
+                self.leaving = Some(Leaving::Asked(leave));
+                self.state = State::Stopping;
+                None
+            }
+            State::Loading { .. } | State::Ready | State::Busy => {
+                self.leaving = Some(Leaving::Asked(leave));
+                self.state = State::Stopping;
+                Some(Command::Stop)
+            }
+            State::Draining => {
+                self.now_leaving(leave);
+                if drain { None } else { self.drain_over() }
+            }
+            State::Stopping => {
+                self.now_leaving(leave);
+                None
+            }
+        }
+    }
+
+    /// It is leaving already: what was asked last counts, but nothing brings back what leaves for good.
+    fn now_leaving(&mut self, leave: Leave) {
+        if self.leaving == Some(Leaving::Asked(Leave::ForGood)) {
+            return;
+        }
+        if let Some(Leaving::Broken(failure)) = self.leaving.replace(Leaving::Asked(leave)) {
+            self.failure = Some(failure);
+        }
+    }
+
+    fn drain_over(&mut self) -> Option<Command> {
+        if self.state != State::Draining {
+            return None;
+        }
+        self.state = State::Stopping;
+        Some(Command::Stop)
+    }
+
+    fn exited(&mut self, exit: Exit, served: Duration, random: f64) -> Option<Command> {
+        if !self.state.has_process() {
+            return None;
+        }
+        match self.leaving.take() {
+            Some(Leaving::Asked(leave)) => self.left(leave),
+            Some(Leaving::Broken(failure)) => {
+                let failure = Failure {
+                    exit: Some(exit),
+                    ..failure
+                };
+                self.crashed(failure, served, random)
+            }
+            None => self.crashed(exited(&self.state, exit), served, random),
+        }
+    }
+
+    /// No process runs any more, as was asked.
+    fn left(&mut self, leave: Leave) -> Option<Command> {
+        match leave {
+            Leave::ForGood => {
+                self.state = State::Stopped;
+                None
+            }
+            Leave::ToRestart => {
+                self.crashes_in_a_row = 0;
+                self.refusals_in_a_row = 0;
+                self.restart_count = 0;
+                self.state = State::Pending;
+                Some(Command::Wait(Duration::ZERO))
+            }
+            Leave::ToRest => {
+                if !self.state.rests() {
+                    self.state = State::Pending;
+                }
+                None
+            }
+        }
+    }
+
+    fn crashed(&mut self, failure: Failure, served: Duration, random: f64) -> Option<Command> {
+        let comes_back = self.proven && failure.may_pass();
+        self.failure = Some(failure);
+        if !comes_back {
+            self.state = State::Failed;
+            return None;
+        }
+        self.crashes_in_a_row = self.policy.row_with(self.crashes_in_a_row, served);
+        if self.policy.gives_up(self.crashes_in_a_row) {
+            self.state = State::CrashLooping;
+            return None;
+        }
+        self.restart_count += 1;
+        self.state = State::Pending;
+        Some(Command::Wait(self.policy.wait(self.crashes_in_a_row, random)))
     }
 }
 
@@ -259,7 +519,7 @@ fn unresponsive(after: Duration) -> Failure {
 
 fn exited(state: &State, exit: Exit) -> Failure {
     let when = match state {
-        State::Ready => "while it was serving",
+        State::Ready | State::Busy => "while it was serving",
         _ => "before it was ready",
     };
     Failure {
@@ -272,178 +532,4 @@ fn exited(state: &State, exit: Exit) -> Failure {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn failure() -> Failure {
-        Failure::new(reason::MODEL_CORRUPT, "a tensor reaches past the end of the file")
-    }
-
-    fn after(events: impl IntoIterator<Item = Event>) -> (Life, Vec<Command>) {
-        let mut life = Life::default();
-        let commands = events.into_iter().filter_map(|event| life.apply(event)).collect();
-        (life, commands)
-    }
-
-    const READY: [Event; 3] = [Event::Started, Event::SaidReady, Event::Serving];
-
-    #[test]
-    fn ready_takes_the_workers_word_and_its_health() {
-        for order in [
-            [Event::SaidReady, Event::Serving],
-            [Event::Serving, Event::SaidReady],
-        ] {
-            let [first, second] = order;
-            let (mut life, _) = after([Event::Started, Event::Loaded(0.5), first]);
-            assert_eq!(*life.state(), State::Loading { fraction: Some(0.5) });
-            assert_eq!(life.apply(second), None);
-            assert_eq!(*life.state(), State::Ready);
-            assert!(life.was_ready());
-        }
-    }
-
-    #[test]
-    fn what_the_worker_said_outlives_its_exit() {
-        let (life, commands) = after([
-            Event::Started,
-            Event::SaidFailed(failure()),
-            Event::Exited(Exit::Code(2)),
-        ]);
-        assert_eq!(commands, [Command::Stop]);
-        assert_eq!(
-            *life.state(),
-            State::Failed(Failure {
-                exit: Some(Exit::Code(2)),
-                ..failure()
-            })
-        );
-    }
-
-    #[test]
-    fn a_silent_exit_is_a_failure_that_says_when() {
-        for (events, words) in [
-            (vec![Event::Started], "before it was ready"),
-            (READY.to_vec(), "while it was serving"),
-        ] {
-            let (mut life, _) = after(events);
-            assert_eq!(life.apply(Event::Exited(Exit::Signal(11))), None);
-            let State::Failed(failure) = life.state() else {
-                panic!("{life:?}")
-            };
-            assert_eq!(failure.reason, reason::WORKER_EXITED);
-            assert_eq!(failure.exit, Some(Exit::Signal(11)));
-            assert!(failure.message.contains(words), "{}", failure.message);
-        }
-    }
-
-    #[test]
-    fn one_that_is_asked_to_leave_has_not_failed() {
-        let (life, commands) = after(
-            [
-                READY.as_slice(),
-                &[Event::StopRequested, Event::Exited(Exit::Signal(9))],
-            ]
-            .concat(),
-        );
-        assert_eq!(commands, [Command::Stop]);
-        assert_eq!(*life.state(), State::Stopped);
-    }
-
-    #[test]
-    fn one_that_stopped_answering_is_killed_and_has_failed() {
-        let (life, commands) = after(
-            [
-                READY.as_slice(),
-                &[
-                    Event::Unresponsive(Duration::from_secs(6)),
-                    Event::StopRequested,
-                    Event::Exited(Exit::Signal(9)),
-                ],
-            ]
-            .concat(),
-        );
-        assert_eq!(commands, [Command::Kill]);
-        assert!(
-            matches!(life.state(), State::Failed(failure) if failure.reason == reason::WORKER_UNRESPONSIVE)
-        );
-    }
-
-    #[test]
-    fn a_stop_before_the_process_runs_is_a_stop() {
-        let start_failed = Event::StartFailed(Failure::new(reason::WORKER_START_FAILED, "no such file"));
-        let (life, _) = after([Event::StopRequested, start_failed]);
-        assert_eq!(*life.state(), State::Stopped);
-    }
-
-    fn events() -> impl Strategy<Value = Event> {
-        prop_oneof![
-            Just(Event::Started),
-            Just(Event::StartFailed(Failure::new(
-                reason::WORKER_START_FAILED,
-                "no such file"
-            ))),
-            any::<f32>().prop_map(Event::Loaded),
-            Just(Event::SaidReady),
-            Just(Event::Serving),
-            Just(Event::SaidFailed(failure())),
-            Just(Event::DeadlinePassed(Duration::from_secs(60))),
-            Just(Event::Unresponsive(Duration::from_secs(6))),
-            Just(Event::StopRequested),
-            Just(Event::Exited(Exit::Code(1))),
-        ]
-    }
-
-    fn rank(state: &State) -> u8 {
-        match state {
-            State::Starting => 0,
-            State::Loading { .. } => 1,
-            State::Ready => 2,
-            State::Stopping { .. } => 3,
-            State::Stopped | State::Failed(_) => 4,
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn the_promises_hold_whatever_happens(events in proptest::collection::vec(events(), 0..24)) {
-            let mut life = Life::default();
-            let mut commands = 0;
-            for event in events {
-                let before = life.clone();
-                let command = life.apply(event.clone());
-                commands += usize::from(command.is_some());
-
-                prop_assert!(rank(life.state()) >= rank(before.state()), "it never goes back");
-                if before.state().is_final() {
-                    prop_assert_eq!(&life, &before, "an end is an end");
-                }
-                if *life.state() == State::Ready && *before.state() != State::Ready {
-                    let loading = matches!(before.state(), State::Loading { .. });
-                    prop_assert!(loading, "ready comes from loading");
-                    prop_assert!(life.said_ready && life.serving);
-                }
-                if let (State::Loading { fraction: Some(old) }, State::Loading { fraction }) =
-                    (before.state(), life.state())
-                {
-                    prop_assert!(fraction.is_some_and(|new| new >= *old && (0.0..=1.0).contains(&new)));
-                }
-                if command.is_some() {
-                    let stopping = matches!(life.state(), State::Stopping { .. });
-                    prop_assert!(stopping, "who is told to leave is leaving");
-                    prop_assert!(rank(before.state()) < 3);
-                }
-                if matches!(event, Event::Exited(_)) {
-                    prop_assert!(life.state().is_final(), "no process, no life");
-                }
-                if let (State::Stopping { failure: Some(cause) }, State::Failed(failure)) =
-                    (before.state(), life.state())
-                {
-                    prop_assert_eq!(cause.reason, failure.reason, "the first cause is kept");
-                }
-            }
-            prop_assert!(commands <= 1, "told at most once");
-        }
-    }
-}
+mod tests;

@@ -24,6 +24,8 @@ pub struct WorkerMemory {
     pub estimate: Estimate,
     /// What it had when it had just become ready, in bytes, where that could be measured.
     pub resident_bytes: Option<u64>,
+    /// The most that the system lets it have on the host, in bytes, where that is limited.
+    pub limit_bytes: Option<u64>,
 }
 
 impl WorkerMemory {
@@ -210,6 +212,7 @@ mod tests {
         let memory = |resident_bytes| WorkerMemory {
             estimate: estimate(110, 50),
             resident_bytes,
+            limit_bytes: None,
         };
         let error = memory(Some(100)).error().unwrap();
         assert!((error - 0.1).abs() < 1e-9, "{error}");

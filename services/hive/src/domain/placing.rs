@@ -124,6 +124,7 @@ mod tests {
             device_id: device.map(|device| device.parse().unwrap()),
             llm: LlmSettings::default(),
             force: false,
+            evict: false,
         }
     }
 

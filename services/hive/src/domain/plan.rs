@@ -5,11 +5,11 @@ use std::path::Path;
 use std::time::Duration;
 
 use rbee_artifacts::{
-    DeviceId, ModelCategory, ModelEntry, ModelFile, ModelStatus, ModelType, Platform, WorkerBinary, WorkerId,
-    WorkerType,
+    DeviceId, DeviceKind, ModelCategory, ModelEntry, ModelFile, ModelStatus, ModelType, Platform,
+    WorkerBinary, WorkerId, WorkerType,
 };
 
-use super::{Refusal, SpawnRequest};
+use super::{Fit, Refusal, SpawnRequest};
 
 /// Step 1: the model can be used.
 ///
@@ -127,6 +127,20 @@ pub fn arguments(
 #[must_use]
 pub fn ready_timeout(base: Duration, bytes_per_second: u64, model_bytes: u64) -> Duration {
     base.saturating_add(Duration::from_secs(model_bytes / bytes_per_second.max(1)))
+}
+
+/// The most memory that a worker may have on the host, in bytes: twice its estimate and 1 GiB, so that what is ended is a
+/// leak and not a wrong estimate. `None` where nothing is to be limited: on a GPU the estimate is of another memory,
+/// and who forces a spawn means to try.
+#[must_use]
+pub fn memory_limit(request: &SpawnRequest, fit: Option<&Fit>, limited: bool) -> Option<u64> {
+    let fit = fit.filter(|fit| limited && !request.force && fit.device.id.kind() == DeviceKind::Cpu)?;
+    Some(
+        fit.estimate
+            .total_bytes()
+            .saturating_mul(2)
+            .saturating_add(1 << 30),
+    )
 }
 
 /// The model in a few words: `qwen2, Q4_K_M, 469 MiB`.
@@ -295,6 +309,7 @@ mod tests {
                 ..LlmSettings::default()
             },
             force: false,
+            evict: false,
         };
         let id: WorkerId = "qwen-1".parse().unwrap();
         let words = arguments(

@@ -1,9 +1,12 @@
 //! What a spawn is asked to do, and its steps.
 
+use std::time::Duration;
+
 use rbee_artifacts::{DeviceId, ModelId, WorkerType};
+use serde::{Deserialize, Serialize};
 
 /// A worker that somebody wants.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SpawnRequest {
     /// The model to serve.
     pub model_id: ModelId,
@@ -15,10 +18,12 @@ pub struct SpawnRequest {
     pub llm: LlmSettings,
     /// Start it even where it does not fit by estimate.
     pub force: bool,
+    /// Stop idle workers if it does not fit otherwise.
+    pub evict: bool,
 }
 
 /// Settings of a text worker; what is absent is left to the worker.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LlmSettings {
     /// Context in tokens to make room for.
     pub context_length: Option<u32>,
@@ -45,4 +50,21 @@ pub enum SpawnStep {
     Start,
     /// The worker is registered with the catalog.
     Register,
+}
+
+/// How long a worker is kept.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Keep {
+    /// It is spared when room is made for others, and when it is idle.
+    pub pinned: bool,
+    /// It is stopped when it has answered nothing for this long.
+    pub idle_ttl: Option<Duration>,
+}
+
+impl Keep {
+    /// After being idle for how long it is stopped, if ever.
+    #[must_use]
+    pub fn idle_limit(&self) -> Option<Duration> {
+        self.idle_ttl.filter(|_| !self.pinned)
+    }
 }

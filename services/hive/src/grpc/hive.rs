@@ -2,19 +2,23 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::{Stream, StreamExt as _, stream};
 use rbee_artifacts::WorkerId;
 use rbee_proto::hive::v1 as wire;
 use rbee_proto::hive::v1::hive_service_server::HiveService;
 use rbee_service_kit::Fault;
+use tokio::sync::broadcast::error::RecvError;
 use tokio_stream::wrappers::BroadcastStream;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 
 use super::convert::{self, Identity};
 use super::{status, telemetry};
+use crate::domain::{Keep, Worker};
 use crate::host::Host;
+use crate::reconciler::{OrderError, Orders};
 use crate::spawn::Spawner;
 use crate::telemetry::Telemetry;
 use crate::worker::{Change, Workers};
@@ -29,13 +33,60 @@ type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 pub(crate) struct HiveHandler {
     pub(crate) identity: Arc<Identity>,
     pub(crate) spawner: Spawner,
+    pub(crate) orders: Orders,
     pub(crate) workers: Workers,
     pub(crate) host: Host,
+    /// How long workers are kept of which a spawn says nothing.
+    pub(crate) idle_ttl: Option<Duration>,
     pub(crate) telemetry: Telemetry,
     pub(crate) shutdown: CancellationToken,
 }
 
 impl HiveHandler {
+    async fn hive(&self) -> rbee_proto::types::v1::Hive {
+        let draining = *self.orders.draining().borrow();
+        convert::hive_to_wire(&self.identity, &self.host.view().await, draining)
+    }
+
+    fn worker(&self, id: &WorkerId) -> Result<rbee_proto::types::v1::Worker, Fault> {
+        let worker = self.workers.get(id);
+        let worker = worker.ok_or_else(|| status::worker_not_found(id.as_str()))?;
+        Ok(self.worker_to_wire(&worker))
+    }
+
+    /// Has a worker leave for good, and waits until it has.
+    async fn stop(&self, id: &WorkerId, grace: Option<Duration>) -> Result<Worker, Fault> {
+        let Some(mut worker) = self.workers.follow(id) else {
+            let departed = self.workers.departed(id);
+            return departed.ok_or_else(|| status::worker_not_found(id.as_str()));
+        };
+        match self.orders.stop(id, grace).await {
+            // Somebody else's word that it leaves is as good.
+            Ok(()) | Err(OrderError::Unknown) => {}
+            Err(error) => return Err(status::order(&error)),
+        }
+        // Cancelling this does not cancel the leaving.
+        while worker.changed().await.is_ok() {}
+        let last = worker.borrow().clone();
+        Ok(last)
+    }
+
+    /// Waits until no worker has a process.
+    async fn until_empty(&self) {
+        let (_, _, mut changes) = self.workers.watch();
+        while self
+            .workers
+            .list()
+            .iter()
+            .any(|worker| worker.state.has_process())
+        {
+            // Which change does not matter, nor how many were missed.
+            if let Err(RecvError::Closed) = changes.recv().await {
+                return;
+            }
+        }
+    }
+
     fn worker_to_wire(&self, worker: &crate::domain::Worker) -> rbee_proto::types::v1::Worker {
         convert::worker_to_wire(worker, &self.identity)
     }
@@ -52,8 +103,9 @@ impl HiveService for HiveHandler {
         &self,
         _: Request<wire::GetHiveRequest>,
     ) -> Result<Response<wire::GetHiveResponse>, Status> {
-        let hive = convert::hive_to_wire(&self.identity, &self.host.view().await);
-        Ok(Response::new(wire::GetHiveResponse { hive: Some(hive) }))
+        Ok(Response::new(wire::GetHiveResponse {
+            hive: Some(self.hive().await),
+        }))
     }
 
     async fn list_devices(
@@ -86,9 +138,12 @@ impl HiveService for HiveHandler {
         if request_id.len() > REQUEST_ID_BYTES {
             return Err(Fault::invalid("request_id", "must not be longer than 128 bytes").into());
         }
-        let record = self
-            .spawner
-            .spawn(request_id, convert::spawn_from_wire(&request)?)?;
+        let keep = Keep {
+            pinned: request.pinned,
+            idle_ttl: convert::idle_ttl_from_wire(request.idle_ttl)?.unwrap_or(self.idle_ttl),
+        };
+        let wanted = convert::spawn_from_wire(&request)?;
+        let record = self.spawner.spawn(request_id, wanted, keep).await?;
         let worker_id = record.worker_id().to_string();
         let identity = self.identity.clone();
         let answers = record.follow().map(move |event| {
@@ -108,12 +163,10 @@ impl HiveService for HiveHandler {
         &self,
         request: Request<wire::StopWorkerRequest>,
     ) -> Result<Response<wire::StopWorkerResponse>, Status> {
-        let id = worker_id(&request.get_ref().worker_id)?;
-        let worker = self
-            .workers
-            .stop(&id)
-            .await
-            .ok_or_else(|| status::worker_not_found(id.as_str()))?;
+        let request = request.get_ref();
+        let id = worker_id(&request.worker_id)?;
+        let grace = convert::drain_grace_from_wire(request.drain_grace)?;
+        let worker = self.stop(&id, grace).await?;
         Ok(Response::new(wire::StopWorkerResponse {
             worker: Some(self.worker_to_wire(&worker)),
         }))
@@ -124,12 +177,8 @@ impl HiveService for HiveHandler {
         request: Request<wire::GetWorkerRequest>,
     ) -> Result<Response<wire::GetWorkerResponse>, Status> {
         let id = worker_id(&request.get_ref().worker_id)?;
-        let worker = self
-            .workers
-            .get(&id)
-            .ok_or_else(|| status::worker_not_found(id.as_str()))?;
         Ok(Response::new(wire::GetWorkerResponse {
-            worker: Some(self.worker_to_wire(&worker)),
+            worker: Some(self.worker(&id)?),
         }))
     }
 
@@ -180,16 +229,56 @@ impl HiveService for HiveHandler {
 
     async fn restart_worker(
         &self,
-        _: Request<wire::RestartWorkerRequest>,
+        request: Request<wire::RestartWorkerRequest>,
     ) -> Result<Response<wire::RestartWorkerResponse>, Status> {
-        Err(Status::unimplemented("restart_worker is being built"))
+        let request = request.get_ref();
+        let id = worker_id(&request.worker_id)?;
+        let grace = convert::drain_grace_from_wire(request.drain_grace)?;
+        let worker = self.worker(&id)?;
+        match self.orders.restart(&id, grace).await {
+            Ok(()) => {}
+            Err(OrderError::Unknown) => return Err(status::worker_leaving(id.as_str()).into()),
+            Err(error) => return Err(status::order(&error).into()),
+        }
+        // As it is now, or was when that was ordered if it is gone by now.
+        let worker = self.worker(&id).unwrap_or(worker);
+        Ok(Response::new(wire::RestartWorkerResponse {
+            worker: Some(worker),
+        }))
     }
 
     async fn update_worker(
         &self,
-        _: Request<wire::UpdateWorkerRequest>,
+        request: Request<wire::UpdateWorkerRequest>,
     ) -> Result<Response<wire::UpdateWorkerResponse>, Status> {
-        Err(Status::unimplemented("update_worker is being built"))
+        let request = request.into_inner();
+        let id = worker_id(&request.worker_id)?;
+        let (pinned, idle_ttl) = (request.pinned, convert::idle_ttl_from_wire(request.idle_ttl)?);
+        let mut followed = self
+            .workers
+            .follow(&id)
+            .ok_or_else(|| status::worker_not_found(id.as_str()))?;
+        let change = move |keep: &mut Keep| {
+            keep.pinned = pinned.unwrap_or(keep.pinned);
+            keep.idle_ttl = idle_ttl.unwrap_or(keep.idle_ttl);
+        };
+        match self.orders.keep(&id, change).await {
+            Ok(()) => {}
+            Err(OrderError::Unknown) => return Err(status::worker_not_found(id.as_str()).into()),
+            Err(error) => return Err(status::order(&error).into()),
+        }
+        // The task that owns the worker shows it in a moment.
+        let shown = |worker: &Worker| {
+            pinned.is_none_or(|pinned| worker.keep.pinned == pinned)
+                && idle_ttl.is_none_or(|ttl| worker.keep.idle_ttl == ttl)
+        };
+        let worker = match followed.wait_for(shown).await {
+            Ok(worker) => worker.clone(),
+            Err(_) => return Err(status::worker_not_found(id.as_str()).into()),
+        };
+        Ok(Response::new(wire::UpdateWorkerResponse {
+            worker: Some(self.worker_to_wire(&worker)),
+        }))
     }
 
     async fn stream_logs(
@@ -210,15 +299,34 @@ impl HiveService for HiveHandler {
         Ok(Response::new(Box::pin(answers)))
     }
 
-    async fn drain(&self, _: Request<wire::DrainRequest>) -> Result<Response<wire::DrainResponse>, Status> {
-        Err(Status::unimplemented("drain is being built"))
+    async fn drain(
+        &self,
+        request: Request<wire::DrainRequest>,
+    ) -> Result<Response<wire::DrainResponse>, Status> {
+        let grace = convert::drain_grace_from_wire(request.get_ref().drain_grace)?;
+        self.orders
+            .drain(grace)
+            .await
+            .map_err(|error| status::order(&error))?;
+        self.until_empty().await;
+        let workers = self.workers.list();
+        Ok(Response::new(wire::DrainResponse {
+            hive: Some(self.hive().await),
+            worker_ids: workers.iter().map(|worker| worker.id.to_string()).collect(),
+        }))
     }
 
     async fn resume(
         &self,
         _: Request<wire::ResumeRequest>,
     ) -> Result<Response<wire::ResumeResponse>, Status> {
-        Err(Status::unimplemented("resume is being built"))
+        self.orders
+            .resume()
+            .await
+            .map_err(|error| status::order(&error))?;
+        Ok(Response::new(wire::ResumeResponse {
+            hive: Some(self.hive().await),
+        }))
     }
 }
 

@@ -9,7 +9,8 @@ use rbee_service_kit::{Fault, reason};
 use tonic::Code;
 
 use crate::catalog::CatalogError;
-use crate::domain::{Failure, Fit, Refusal, State};
+use crate::domain::{Failure, Fit, Refusal, State, Worker};
+use crate::reconciler::OrderError;
 use crate::spawn::{BinaryError, SpawnError};
 
 /// Bytes of a worker's log that go into an error: a status travels in headers, which are bounded.
@@ -40,6 +41,7 @@ pub(crate) fn spawn(error: &SpawnError) -> Fault {
         }
         SpawnError::Stopped => Fault::new(Code::Aborted, reason::WORKER_STOPPED, error.to_string()),
         SpawnError::ShuttingDown => Fault::shutting_down(),
+        SpawnError::Order(error) => order(error),
         SpawnError::Store(_) => {
             tracing::error!(error = %Chain(error), "the store failed");
             Fault::new(
@@ -61,6 +63,26 @@ pub(crate) fn spawn(error: &SpawnError) -> Fault {
                 Chain(error).to_string(),
             )
         }
+    }
+}
+
+/// Why an order is not carried out.
+pub(crate) fn order(error: &OrderError) -> Fault {
+    match error {
+        // Whoever asks knows the worker's id, and says it.
+        OrderError::Unknown => Fault::new(Code::NotFound, reason::WORKER_NOT_FOUND, error.to_string()),
+        OrderError::Draining => Fault::new(
+            Code::FailedPrecondition,
+            reason::HIVE_DRAINING,
+            "the hive is drained and takes no workers; `rbee hive resume` ends that",
+        ),
+        OrderError::ShuttingDown => Fault::shutting_down(),
+        OrderError::Ledger(_) => Fault::new(
+            Code::Unavailable,
+            reason::LEDGER_UNAVAILABLE,
+            Chain(error).to_string(),
+        )
+        .retry_after(SOON),
     }
 }
 
@@ -185,6 +207,12 @@ pub(crate) fn invalid_model_id(error: &ModelIdError) -> Fault {
     Fault::new(Code::InvalidArgument, reason::INVALID_MODEL_ID, words.clone()).field("model_id", words)
 }
 
+/// A worker that is leaving for good can't be started anew.
+pub(crate) fn worker_leaving(id: &str) -> Fault {
+    let message = format!("the worker {id} is leaving; spawn a new one");
+    Fault::new(Code::FailedPrecondition, reason::WORKER_STOPPING, message).with("worker_id", id)
+}
+
 pub(crate) fn worker_not_found(id: &str) -> Fault {
     let shown: String = id.chars().take(128).collect();
     Fault::new(
@@ -205,25 +233,39 @@ pub(crate) fn worker_id_missing() -> Fault {
 }
 
 /// A call to a worker that can't answer, because of where it is in its life.
-pub(crate) fn worker_not_serving(id: &str, state: &State) -> Fault {
-    let fault = match state {
-        State::Failed(failure) => {
-            let message = format!(
-                "the worker {id} has failed: {}; `rbee worker show {id}` tells more, and a new one can be spawned",
-                failure.message
-            );
-            Fault::new(Code::Unavailable, reason::WORKER_FAILED, message).with("failure", failure.reason)
-        }
-        State::Stopping { .. } | State::Stopped => {
-            let message = format!("the worker {id} is {} and takes no more calls", state.name());
-            Fault::new(Code::Unavailable, reason::WORKER_STOPPING, message).retry_after(SOON)
-        }
-        State::Starting | State::Loading { .. } | State::Ready => {
-            let message = format!("the worker {id} is still {}; try again in a moment", state.name());
-            Fault::new(Code::Unavailable, reason::WORKER_NOT_READY, message).retry_after(SOON)
-        }
+pub(crate) fn worker_not_serving(worker: &Worker) -> Fault {
+    let (id, state) = (&worker.id, worker.state.name());
+    let why = worker.failure.as_ref();
+    let because = why.map_or_else(String::new, |failure| format!(": {}", failure.message));
+    let fault = match worker.state {
+        State::Failed => Fault::new(
+            Code::Unavailable,
+            reason::WORKER_FAILED,
+            format!("the worker {id} has failed{because}; `rbee worker restart {id}` tries again"),
+        ),
+        State::CrashLooping => Fault::new(
+            Code::Unavailable,
+            reason::WORKER_CRASH_LOOPING,
+            format!("the worker {id} crashed too often{because}; `rbee worker restart {id}` tries again"),
+        ),
+        State::Draining | State::Stopping | State::Stopped => Fault::new(
+            Code::Unavailable,
+            reason::WORKER_STOPPING,
+            format!("the worker {id} is {state} and takes no more calls"),
+        )
+        .retry_after(SOON),
+        _ => Fault::new(
+            Code::Unavailable,
+            reason::WORKER_NOT_READY,
+            format!("the worker {id} is {state}{because}; try again in a moment"),
+        )
+        .retry_after(SOON),
     };
-    fault.with("worker_id", id).with("state", state.name())
+    let fault = fault.with("worker_id", id).with("state", state);
+    match why {
+        Some(failure) => fault.with("failure", failure.reason),
+        None => fault,
+    }
 }
 
 /// A call that a worker did not finish.
@@ -266,13 +308,47 @@ mod tests {
         assert_eq!(log_tail(&["x".repeat(5000), "end".into()]), "end");
     }
 
+    fn worker(state: State, failure: Option<Failure>) -> Worker {
+        Worker {
+            id: "w-1".parse().unwrap(),
+            model_id: "local:qwen".parse().unwrap(),
+            worker_type: rbee_artifacts::WorkerType::CpuLlm,
+            device_id: None,
+            created_at: jiff::Timestamp::UNIX_EPOCH,
+            context_length: None,
+            memory: None,
+            process_id: None,
+            state,
+            state_since: jiff::Timestamp::UNIX_EPOCH,
+            failure,
+            proven: true,
+            restart_count: 0,
+            next_attempt_at: None,
+            keep: crate::domain::Keep::default(),
+        }
+    }
+
     #[test]
-    fn a_worker_that_has_failed_is_not_worth_another_try() {
-        let fault = |state| RemoteFault::from(&Status::from(worker_not_serving("w-1", &state)));
-        assert!(fault(State::Loading { fraction: None }).retry_after.is_some());
-        assert!(fault(State::Stopped).is(reason::WORKER_STOPPING));
-        let failed = fault(State::Failed(Failure::new(reason::WORKER_EXITED, "it ended")));
-        assert!(failed.is(reason::WORKER_FAILED) && failed.retry_after.is_none());
-        assert_eq!(failed.metadata["failure"], reason::WORKER_EXITED);
+    fn a_worker_that_rests_is_not_worth_another_try() {
+        let fault =
+            |state, failure| RemoteFault::from(&Status::from(worker_not_serving(&worker(state, failure))));
+        for state in [
+            State::Pending,
+            State::Validating,
+            State::Loading { fraction: None },
+        ] {
+            let fault = fault(state, None);
+            assert!(fault.is(reason::WORKER_NOT_READY) && fault.retry_after.is_some());
+        }
+        assert!(fault(State::Draining, None).is(reason::WORKER_STOPPING));
+        let crash = || Some(Failure::new(reason::WORKER_EXITED, "it ended"));
+        for (state, reason) in [
+            (State::Failed, reason::WORKER_FAILED),
+            (State::CrashLooping, reason::WORKER_CRASH_LOOPING),
+        ] {
+            let fault = fault(state, crash());
+            assert!(fault.is(reason) && fault.retry_after.is_none() && fault.message.contains("it ended"));
+            assert_eq!(fault.metadata["failure"], reason::WORKER_EXITED);
+        }
     }
 }

@@ -12,18 +12,22 @@ use std::path::Path;
 #[cfg(target_os = "linux")]
 #[must_use]
 pub fn kill_leftovers(workers: &Path) -> usize {
-    use nix::sys::signal::{Signal, kill};
-    use nix::unistd::Pid;
+    kill_marked(|folder| folder.parent().is_some_and(|parent| parent == workers))
+}
 
-    let Ok(processes) = std::fs::read_dir("/proc") else {
-        return 0;
-    };
-    let own = std::process::id();
-    processes
-        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok())
-        .filter(|id| *id != own && belongs_below(*id, workers))
-        .filter(|id| kill(Pid::from_raw(id.cast_signed()), Signal::SIGKILL).is_ok())
-        .count()
+/// Kills every process whose environment says that it belongs to the worker in this folder, and answers how many there
+/// were. To be called when the worker's own process is gone.
+#[cfg(target_os = "linux")]
+#[must_use]
+pub fn kill_leftovers_of(folder: &Path) -> usize {
+    kill_marked(|mark| mark == folder)
+}
+
+/// See above.
+#[cfg(not(target_os = "linux"))]
+#[must_use]
+pub fn kill_leftovers_of(_folder: &Path) -> usize {
+    0
 }
 
 /// Elsewhere other processes' environments can't be read; there the end of their standard input
@@ -35,7 +39,23 @@ pub fn kill_leftovers(_workers: &Path) -> usize {
 }
 
 #[cfg(target_os = "linux")]
-fn belongs_below(id: u32, workers: &Path) -> bool {
+fn kill_marked(is_meant: impl Fn(&Path) -> bool) -> usize {
+    use nix::sys::signal::{Signal, kill};
+    use nix::unistd::Pid;
+
+    let Ok(processes) = std::fs::read_dir("/proc") else {
+        return 0;
+    };
+    let own = std::process::id();
+    processes
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok())
+        .filter(|id| *id != own && has_mark(*id, &is_meant))
+        .filter(|id| kill(Pid::from_raw(id.cast_signed()), Signal::SIGKILL).is_ok())
+        .count()
+}
+
+#[cfg(target_os = "linux")]
+fn has_mark(id: u32, is_meant: impl Fn(&Path) -> bool) -> bool {
     use std::os::unix::ffi::OsStrExt as _;
 
     // Unreadable for processes of other users, which are not ours.
@@ -46,10 +66,6 @@ fn belongs_below(id: u32, workers: &Path) -> bool {
         variable
             .strip_prefix(super::environment::FOLDER_MARK.as_bytes())
             .and_then(|rest| rest.strip_prefix(b"="))
-            .is_some_and(|folder| {
-                Path::new(std::ffi::OsStr::from_bytes(folder))
-                    .parent()
-                    .is_some_and(|parent| parent == workers)
-            })
+            .is_some_and(|folder| is_meant(Path::new(std::ffi::OsStr::from_bytes(folder))))
     })
 }

@@ -12,6 +12,7 @@ use tonic::Status;
 use tonic::body::Body;
 
 use crate::grpc::status;
+use crate::worker::Answering;
 
 /// The worker's frames as they come. If the worker breaks off, the trailers say so: to the client
 /// that is an orderly end with a reason.
@@ -20,6 +21,8 @@ pub(super) struct AnswerBody {
     worker: WorkerId,
     gone: Pin<Box<WaitForCancellationFutureOwned>>,
     state: State,
+    /// The worker is busy for as long as its answer is on its way.
+    _answering: Answering,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -29,7 +32,7 @@ enum State {
 }
 
 impl AnswerBody {
-    pub(super) fn new(inner: Body, worker: WorkerId, gone: CancellationToken) -> Self {
+    pub(super) fn new(inner: Body, worker: WorkerId, gone: CancellationToken, answering: Answering) -> Self {
         // An answer without any body has its status in the headers.
         let state = if http_body::Body::is_end_stream(&inner) {
             State::Over
@@ -41,6 +44,7 @@ impl AnswerBody {
             worker,
             gone: Box::pin(gone.cancelled_owned()),
             state,
+            _answering: answering,
         }
     }
 
@@ -139,6 +143,7 @@ mod tests {
             Body::new(Frames { frames, hangs }),
             "w-1".parse().unwrap(),
             gone.clone(),
+            Answering::uncounted(),
         )
     }
 

@@ -26,7 +26,7 @@ use tower::Service as _;
 
 use self::body::AnswerBody;
 use crate::grpc::status;
-use crate::worker::{Link, Route, Workers};
+use crate::worker::{Answering, Link, Route, Workers};
 
 /// Passes calls on to workers.
 #[derive(Debug, Clone)]
@@ -41,11 +41,11 @@ impl Proxy {
         Self { workers }
     }
 
-    fn link(&self, id: &str) -> Result<(WorkerId, Link), Fault> {
+    fn link(&self, id: &str, path: &str) -> Result<(WorkerId, Link, Answering), Fault> {
         let worker_id: WorkerId = id.parse().map_err(|_| status::worker_not_found(id))?;
-        match self.workers.route(&worker_id) {
-            Route::Ready(link) => Ok((worker_id, link)),
-            Route::NotServing(state) => Err(status::worker_not_serving(id, &state)),
+        match self.workers.route(&worker_id, is_work(path)) {
+            Route::Ready(link, answering) => Ok((worker_id, link, answering)),
+            Route::NotServing(worker) => Err(status::worker_not_serving(&worker)),
             Route::Unknown => Err(status::worker_not_found(id)),
         }
     }
@@ -54,13 +54,13 @@ impl Proxy {
 impl Intercept for Proxy {
     fn intercept(&self, request: Request<Body>) -> Intercepted {
         let found = match request.headers().get(WORKER_ID).map(|id| id.to_str()) {
-            Some(Ok(id)) => self.link(id),
+            Some(Ok(id)) => self.link(id, request.uri().path()),
             Some(Err(_)) => Err(status::worker_not_found("that")),
             None if is_of_a_worker(request.uri().path()) => Err(status::worker_id_missing()),
             None => return Intercepted::Pass(request),
         };
         Intercepted::Answer(match found {
-            Ok((id, link)) => forward(request, id, link).boxed(),
+            Ok((id, link, answering)) => forward(request, id, link, answering).boxed(),
             Err(fault) => {
                 let answer = Status::from(fault).into_http();
                 std::future::ready(answer).boxed()
@@ -75,7 +75,18 @@ fn is_of_a_worker(path: &str) -> bool {
     service == Some(text_service_server::SERVICE_NAME) || service == Some(worker_service_server::SERVICE_NAME)
 }
 
-async fn forward(mut request: Request<Body>, id: WorkerId, link: Link) -> Response<Body> {
+/// Whether a call makes a worker work. Questions about it don't.
+fn is_work(path: &str) -> bool {
+    let service = path.trim_start_matches('/').split('/').next();
+    service == Some(text_service_server::SERVICE_NAME)
+}
+
+async fn forward(
+    mut request: Request<Body>,
+    id: WorkerId,
+    link: Link,
+    answering: Answering,
+) -> Response<Body> {
     rewrite(request.headers_mut(), &link);
     let Link {
         mut channel, gone, ..
@@ -92,7 +103,7 @@ async fn forward(mut request: Request<Body>, id: WorkerId, link: Link) -> Respon
         () = gone.cancelled() => None,
     };
     match answer {
-        Some(answer) => answer.map(|body| Body::new(AnswerBody::new(body, id, gone))),
+        Some(answer) => answer.map(|body| Body::new(AnswerBody::new(body, id, gone, answering))),
         None => Status::from(status::worker_lost(id.as_str())).into_http(),
     }
 }

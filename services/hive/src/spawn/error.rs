@@ -7,6 +7,7 @@ use rbee_store::StoreError;
 use super::binaries::BinaryError;
 use crate::catalog::CatalogError;
 use crate::domain::{Failure, Refusal};
+use crate::reconciler::OrderError;
 use crate::worker::FolderError;
 
 /// Why a spawn did not end with a worker.
@@ -45,6 +46,9 @@ pub(crate) enum SpawnError {
     /// Another worker has the id that was drawn.
     #[error("the worker's id is taken by chance; try again")]
     IdTaken,
+    /// The hive takes no spawns.
+    #[error(transparent)]
+    Order(OrderError),
     /// The worker did not become ready.
     #[error("{}", .0.message)]
     Failed(Failure),

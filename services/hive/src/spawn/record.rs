@@ -1,6 +1,7 @@
 //! What happened in a spawn, from the beginning, for whoever wants to know.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use futures_util::stream::{self, Stream};
 use parking_lot::Mutex;
@@ -22,6 +23,15 @@ pub(crate) enum SpawnEvent {
     Finished(SpawnStep, String),
     /// This share of the model is loaded, 0 to 1.
     Loading(f32),
+    /// So many bytes of all that this host lacked are here.
+    Fetching {
+        /// Bytes that are here.
+        done_bytes: u64,
+        /// Bytes of all files.
+        total_bytes: u64,
+    },
+    /// A worker was stopped to make room.
+    Evicted(Box<Worker>),
     /// The worker is ready and registered. The last event.
     Ready(Box<Worker>),
     /// There is no worker. The last event.
@@ -39,6 +49,7 @@ impl SpawnEvent {
 pub(crate) struct SpawnRecord {
     worker_id: WorkerId,
     request: SpawnRequest,
+    began: Instant,
     events: Mutex<Vec<SpawnEvent>>,
     written: watch::Sender<usize>,
 }
@@ -50,6 +61,7 @@ impl SpawnRecord {
         Self {
             worker_id,
             request,
+            began: Instant::now(),
             events: Mutex::default(),
             written: watch::Sender::new(0),
         }
@@ -65,6 +77,12 @@ impl SpawnRecord {
     #[must_use]
     pub(crate) fn request(&self) -> &SpawnRequest {
         &self.request
+    }
+
+    /// How long ago the spawn began.
+    #[must_use]
+    pub(crate) fn age(&self) -> Duration {
+        self.began.elapsed()
     }
 
     /// Whether nothing more will happen.
@@ -90,9 +108,31 @@ impl SpawnRecord {
         )
     }
 
+    /// Tells which share of the model is loaded.
+    pub(crate) fn loading(&self, fraction: f32) {
+        self.write(SpawnEvent::Loading(fraction));
+    }
+
+    /// Tells how many bytes of all that this host lacked are here.
+    pub(crate) fn fetching(&self, done_bytes: u64, total_bytes: u64) {
+        self.write(SpawnEvent::Fetching {
+            done_bytes,
+            total_bytes,
+        });
+    }
+
+    /// Tells that there will be no worker.
+    pub(crate) fn fail(&self, error: SpawnError) {
+        self.write(SpawnEvent::Failed(Arc::new(error)));
+    }
+
+    /// Adds what happened; nothing more once it is over: what becomes of a worker later is not part of its spawn.
     pub(super) fn write(&self, event: SpawnEvent) {
         let count = {
             let mut events = self.events.lock();
+            if events.last().is_some_and(SpawnEvent::is_last) {
+                return;
+            }
             if let (Some(SpawnEvent::Loading(told)), SpawnEvent::Loading(now)) = (events.last(), &event)
                 && now - told < LOADING_STEP
             {
@@ -120,6 +160,7 @@ mod tests {
             device_id: Some(DeviceId::CPU),
             llm: LlmSettings::default(),
             force: false,
+            evict: false,
         };
         Arc::new(SpawnRecord::new("qwen-1".parse().unwrap(), request))
     }

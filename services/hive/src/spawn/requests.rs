@@ -3,6 +3,8 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use rbee_artifacts::WorkerId;
+
 use super::record::SpawnRecord;
 use crate::domain::SpawnRequest;
 
@@ -20,7 +22,7 @@ pub(super) enum Known {
     Conflict,
 }
 
-/// The latest spawns by request id, oldest first.
+/// The latest spawns by request id, which may be empty, oldest first.
 #[derive(Debug, Default)]
 pub(super) struct Requests {
     records: VecDeque<(String, Arc<SpawnRecord>)>,
@@ -28,11 +30,23 @@ pub(super) struct Requests {
 
 impl Requests {
     pub(super) fn find(&self, request_id: &str, request: &SpawnRequest) -> Known {
-        match self.records.iter().find(|(id, _)| id == request_id) {
+        match self
+            .records
+            .iter()
+            .find(|(id, _)| id == request_id && !id.is_empty())
+        {
             None => Known::New,
             Some((_, record)) if record.request() == request => Known::Joined(record.clone()),
             Some(_) => Known::Conflict,
         }
+    }
+
+    /// The spawn that a worker came out of, if it is remembered.
+    pub(super) fn of_worker(&self, id: &WorkerId) -> Option<Arc<SpawnRecord>> {
+        let mut records = self.records.iter();
+        records
+            .find(|(_, record)| record.worker_id() == id)
+            .map(|(_, record)| record.clone())
     }
 
     pub(super) fn remember(&mut self, request_id: String, record: Arc<SpawnRecord>) {
@@ -62,6 +76,7 @@ mod tests {
             device_id: Some(DeviceId::CPU),
             llm: LlmSettings::default(),
             force: false,
+            evict: false,
         }
     }
 

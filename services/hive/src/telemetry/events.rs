@@ -45,7 +45,6 @@ pub(super) struct Requests {
 
 impl Metrics {
     /// A spawn has ended: with a worker, or for a reason, and so long after it began.
-    #[cfg_attr(not(test), expect(dead_code, reason = "counted by the spawner"))]
     pub(crate) fn spawn_finished(&self, outcome: Result<(), &'static str>, took: Duration) {
         let (outcome, reason) = match outcome {
             Ok(()) => ("ready", ""),
@@ -60,13 +59,11 @@ impl Metrics {
     }
 
     /// A worker's process has ended, or was ended for not answering, and should not have.
-    #[cfg_attr(not(test), expect(dead_code, reason = "counted by who tends workers"))]
     pub(crate) fn crashed(&self, cause: &'static str) {
         *self.0.lock().crashes.entry(cause).or_default() += 1;
     }
 
     /// A worker was started anew by itself after such a crash.
-    #[cfg_attr(not(test), expect(dead_code, reason = "counted by who tends workers"))]
     pub(crate) fn restarted(&self, cause: &'static str) {
         *self.0.lock().restarts.entry(cause).or_default() += 1;
     }

@@ -8,10 +8,10 @@ use crate::grpc::convert;
 
 /// Where it is in its life.
 pub(crate) fn state(worker: &Worker) -> WorkerState {
-    convert::state_to_wire(&worker.state)
+    convert::state_to_wire(worker.state)
 }
 
 /// The device that it runs on.
 pub(super) fn device(worker: &Worker) -> Option<DeviceId> {
-    Some(worker.device_id)
+    worker.device_id
 }

@@ -9,6 +9,7 @@ use tokio::sync::{broadcast, watch};
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Channel;
 
+use super::activity::{Activity, Answering};
 use crate::domain::{State, Worker};
 
 /// Changes that a watcher may be behind before it has to begin anew.
@@ -39,18 +40,18 @@ struct Table {
 #[derive(Debug)]
 struct Entry {
     worker: watch::Sender<Worker>,
-    stop: CancellationToken,
-    link: Link,
+    activity: Activity,
+    link: Option<Link>,
 }
 
-/// How to reach a worker.
+/// How to reach a worker's process.
 #[derive(Debug, Clone)]
 pub(crate) struct Link {
     /// One connection to its socket, shared by all calls.
     pub(crate) channel: Channel,
     /// What its server wants to see in `authorization`.
     pub(crate) authorization: http::HeaderValue,
-    /// Cancelled once the worker can't answer any more.
+    /// Cancelled once the process can't answer any more.
     pub(crate) gone: CancellationToken,
 }
 
@@ -76,10 +77,10 @@ pub(crate) enum Change {
 /// Where a call to a worker goes.
 #[derive(Debug)]
 pub(crate) enum Route {
-    /// It answers.
-    Ready(Link),
+    /// It answers. While the other value is held it is busy.
+    Ready(Link, Answering),
     /// It does not answer, because of where it is in its life.
-    NotServing(State),
+    NotServing(Box<Worker>),
     /// There is no such worker.
     Unknown,
 }
@@ -100,21 +101,19 @@ impl Workers {
     /// Takes a new worker in. It leaves the table when the place is dropped. `None` if the id is
     /// taken, or still remembered.
     #[must_use]
-    pub(crate) fn enter(&self, worker: Worker, stop: CancellationToken, link: Link) -> Option<Place> {
+    pub(crate) fn enter(&self, worker: Worker) -> Option<Place> {
         let id = worker.id.clone();
         let mut table = self.shared.table.lock();
-        if table.entries.contains_key(&id) || table.departed.iter().any(|departed| departed.id == id) {
+        if table.knows(&id) {
             return None;
         }
         let change = table.upserted(&worker);
-        table.entries.insert(
-            id.clone(),
-            Entry {
-                worker: watch::Sender::new(worker),
-                stop,
-                link,
-            },
-        );
+        let entry = Entry {
+            worker: watch::Sender::new(worker),
+            activity: Activity::default(),
+            link: None,
+        };
+        table.entries.insert(id.clone(), entry);
         // Sent under the lock, so that changes come in the order of their revisions.
         let _ = self.shared.changes.send(change);
         Some(Place {
@@ -123,21 +122,45 @@ impl Workers {
         })
     }
 
+    /// Whether an id is taken, or still remembered.
+    #[must_use]
+    pub(crate) fn knows(&self, id: &WorkerId) -> bool {
+        self.shared.table.lock().knows(id)
+    }
+
     /// All workers, oldest first.
     #[must_use]
     pub(crate) fn list(&self) -> Vec<Worker> {
         self.shared.table.lock().list()
     }
 
+    /// Those that answer nothing and may be stopped to make room, the one whose last request is longest ago first.
+    #[must_use]
+    pub(crate) fn idle(&self) -> Vec<WorkerId> {
+        let mut idle = self.list();
+        idle.retain(|worker| worker.state == State::Ready && !worker.keep.pinned);
+        idle.sort_by_key(|worker| worker.state_since);
+        idle.into_iter().map(|worker| worker.id).collect()
+    }
+
     /// One worker.
     #[must_use]
     pub(crate) fn get(&self, id: &WorkerId) -> Option<Worker> {
-        self.shared
-            .table
-            .lock()
-            .entries
-            .get(id)
-            .map(|entry| entry.worker.borrow().clone())
+        self.follow(id).map(|worker| worker.borrow().clone())
+    }
+
+    /// A worker and all that becomes of it; ends when it leaves the table.
+    #[must_use]
+    pub(crate) fn follow(&self, id: &WorkerId) -> Option<watch::Receiver<Worker>> {
+        let table = self.shared.table.lock();
+        table.entries.get(id).map(|entry| entry.worker.subscribe())
+    }
+
+    /// A worker that has left, as it was at the end.
+    #[must_use]
+    pub(crate) fn departed(&self, id: &WorkerId) -> Option<Worker> {
+        let table = self.shared.table.lock();
+        table.departed.iter().find(|worker| worker.id == *id).cloned()
     }
 
     /// All workers with the table's revision, and what changes from there on.
@@ -147,44 +170,33 @@ impl Workers {
         (table.revision, table.list(), self.shared.changes.subscribe())
     }
 
-    /// Where a call to a worker goes now.
-    #[must_use]
-    pub(crate) fn route(&self, id: &WorkerId) -> Route {
-        match self.shared.table.lock().entries.get(id) {
-            None => Route::Unknown,
-            Some(entry) => match &entry.worker.borrow().state {
-                State::Ready => Route::Ready(entry.link.clone()),
-                state => Route::NotServing(state.clone()),
-            },
-        }
-    }
-
-    /// How to reach a worker that answers now, to look at it. `None` for others.
+    /// How to reach a worker's process, for questions about it; `None` unless one runs that was ready.
     #[must_use]
     pub(crate) fn link(&self, id: &WorkerId) -> Option<Link> {
-        let table = self.shared.table.lock();
-        let entry = table.entries.get(id)?;
-        matches!(entry.worker.borrow().state, State::Ready).then(|| entry.link.clone())
+        self.shared.table.lock().entries.get(id)?.link.clone()
     }
 
-    /// Tells a worker to leave, waits until it is gone with all it had, and answers it as it was
-    /// at the end. `None` if there is no such worker. Cancelling this does not cancel the leaving.
-    pub(crate) async fn stop(&self, id: &WorkerId) -> Option<Worker> {
-        let mut worker = {
-            let table = self.shared.table.lock();
-            let Some(entry) = table.entries.get(id) else {
-                return table.departed.iter().find(|departed| departed.id == *id).cloned();
-            };
-            entry.stop.cancel();
-            entry.worker.subscribe()
+    /// Where a call to a worker goes now. If it is `work`, it makes the worker busy; questions about it don't.
+    #[must_use]
+    pub(crate) fn route(&self, id: &WorkerId, work: bool) -> Route {
+        let table = self.shared.table.lock();
+        let Some(entry) = table.entries.get(id) else {
+            return Route::Unknown;
         };
-        while worker.changed().await.is_ok() {}
-        let last = worker.borrow().clone();
-        Some(last)
+        let worker = entry.worker.borrow();
+        match &entry.link {
+            // Under the lock: a worker that is told to leave either counts this call or refuses it.
+            Some(link) if worker.state.is_serving() => Route::Ready(link.clone(), entry.activity.begin(work)),
+            _ => Route::NotServing(Box::new(worker.clone())),
+        }
     }
 }
 
 impl Table {
+    fn knows(&self, id: &WorkerId) -> bool {
+        self.entries.contains_key(id) || self.departed.iter().any(|departed| departed.id == *id)
+    }
+
     fn list(&self) -> Vec<Worker> {
         let mut workers: Vec<_> = self
             .entries
@@ -218,41 +230,30 @@ impl Place {
         &self.id
     }
 
-    /// The worker and all that becomes of it; ends when it leaves the table.
-    ///
-    /// # Panics
-    /// Never: the entry stays for as long as its place is held.
-    #[must_use]
-    pub(crate) fn follow(&self) -> watch::Receiver<Worker> {
-        let table = self.workers.shared.table.lock();
-        table
-            .entries
-            .get(&self.id)
-            .expect("the entry stays for as long as its place is held")
-            .worker
-            .subscribe()
-    }
-
     /// The worker as others see it now.
-    ///
-    /// # Panics
-    /// Never, as [`follow`](Self::follow).
     #[must_use]
     pub(crate) fn worker(&self) -> Worker {
-        self.follow().borrow().clone()
+        self.entry(|entry| entry.worker.borrow().clone())
+    }
+
+    /// How many requests it is answering, and all changes of that.
+    #[must_use]
+    pub(crate) fn activity(&self) -> watch::Receiver<u32> {
+        self.entry(|entry| entry.activity.follow())
+    }
+
+    /// Says how its process is reached, or that none is.
+    pub(crate) fn set_link(&self, link: Option<Link>) {
+        self.entry(|entry| entry.link = link);
     }
 
     /// Changes what others see of the worker, and tells them if that is a change.
-    ///
-    /// # Panics
-    /// Never, as [`follow`](Self::follow).
     pub(crate) fn change(&self, change: impl FnOnce(&mut Worker)) {
         let shared = &self.workers.shared;
         let mut table = shared.table.lock();
-        let entry = table
-            .entries
-            .get(&self.id)
-            .expect("the entry stays for as long as its place is held");
+        let Some(entry) = table.entries.get(&self.id) else {
+            return;
+        };
         let mut worker = entry.worker.borrow().clone();
         change(&mut worker);
         let changed = entry.worker.send_if_modified(|known| {
@@ -264,6 +265,14 @@ impl Place {
             let change = table.upserted(&worker);
             let _ = shared.changes.send(change);
         }
+    }
+
+    /// # Panics
+    /// Never: the entry stays for as long as its place is held.
+    fn entry<T>(&self, look: impl FnOnce(&mut Entry) -> T) -> T {
+        let mut table = self.workers.shared.table.lock();
+        let entry = table.entries.get_mut(&self.id);
+        look(entry.expect("the entry stays for as long as its place is held"))
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use rbee_artifacts::{Platform, WorkerType};
 use rbee_catalog::{Catalog, CatalogConfig};
-use rbee_hive::{Hive, HiveConfig, WorkerConfig, process};
+use rbee_hive::{Hive, HiveConfig, RestartConfig, WorkerConfig, process};
 use rbee_proto::catalog::v1::model_service_client::ModelServiceClient;
 use rbee_proto::catalog::v1::registry_service_client::RegistryServiceClient;
 use rbee_proto::catalog::v1::worker_binary_service_client::WorkerBinaryServiceClient;
@@ -70,8 +70,20 @@ pub(crate) fn quick() -> WorkerConfig {
         stop_grace: Duration::from_millis(500),
         health_interval: Duration::from_millis(100),
         health_timeout: Duration::from_secs(10),
+        restart: RestartConfig {
+            first_wait: Duration::from_millis(50),
+            longest_wait: Duration::from_millis(400),
+            ..RestartConfig::default()
+        },
         ..WorkerConfig::default()
     }
+}
+
+/// The same, and a worker that crashes is left alone at once.
+pub(crate) fn quick_without_restarts() -> WorkerConfig {
+    let mut config = quick();
+    config.restart.limit = 1;
+    config
 }
 
 pub(crate) async fn start_catalog(data: &Path, listener: Listener) -> Served {

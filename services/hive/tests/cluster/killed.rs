@@ -8,6 +8,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use rbee_proto::catalog::v1::ListHivesRequest;
 use rbee_proto::hive::v1::hive_service_client::HiveServiceClient;
+use rbee_proto::types::v1::WorkerState;
 use rbee_service_kit::Target;
 use rbee_testkit::scripted_worker::Script;
 
@@ -85,8 +86,8 @@ async fn a_hive_that_is_killed_leaves_no_worker_and_its_successor_no_trace() {
         .spawn_worker(request(&model))
         .await
         .unwrap();
-    let worker = Spawned::read(stream.into_inner()).await.result.unwrap();
-    let worker = worker.process_id.unwrap();
+    let spawned = Spawned::read(stream.into_inner()).await.result.unwrap();
+    let worker = spawned.process_id.unwrap();
     assert_eq!(
         processes_below(&workers).len(),
         2,
@@ -106,18 +107,34 @@ async fn a_hive_that_is_killed_leaves_no_worker_and_its_successor_no_trace() {
     );
 
     let mut successor = HiveProcess::start(&cluster, &folder);
-    until("all is cleared away", DEADLINE, async || {
-        processes_below(&workers).is_empty()
-            && entries(&workers).is_empty()
-            && entries(&folder.join("sockets")).is_empty()
+    let registered = async || {
+        let workers = cluster.registered_workers().await;
+        workers.into_iter().find(|worker| worker.id == spawned.id)
+    };
+    until("the worker that was wanted is back", DEADLINE, async || {
+        registered().await.is_some_and(|back| {
+            back.state() == WorkerState::Ready
+                && back.process_id.is_some_and(|process| process != worker)
+                && back.hive_address != spawned.hive_address
+        })
     })
     .await;
+    assert_eq!(
+        processes_below(&workers).len(),
+        2,
+        "the new worker and what it forked; of the old one nothing is left"
+    );
+    assert_eq!(
+        (entries(&workers).len(), entries(&folder.join("sockets")).len()),
+        (1, 1)
+    );
     kill(Pid::from_raw(successor.0.id().cast_signed()), Signal::SIGTERM).unwrap();
     // Not waited for on this thread, which has the catalog to run.
     let status = tokio::task::spawn_blocking(move || successor.0.wait().unwrap())
         .await
         .unwrap();
     assert!(status.success(), "told to leave, it leaves in order");
+    assert!(processes_below(&workers).is_empty() && entries(&workers).is_empty());
     until("it said farewell", DEADLINE, async || {
         address_of_second().await.is_none()
     })

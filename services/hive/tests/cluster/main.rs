@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 
 mod harness;
+mod keeping;
 mod killed;
 mod life;
 mod memory;

@@ -21,7 +21,7 @@ fn tiny() -> Vec<u8> {
     std::fs::read(fixture("llm/tiny/qwen2/qwen2-q8_0.gguf")).unwrap()
 }
 
-fn estimate(device: DeviceKind, context_length: Option<u32>) -> Estimate {
+pub(crate) fn estimate(device: DeviceKind, context_length: Option<u32>) -> Estimate {
     let file = tiny();
     let header = GgufHeader::read(&file[..], file.len() as u64).unwrap();
     LlmShape::read(&header).unwrap().estimate(&LlmUse {

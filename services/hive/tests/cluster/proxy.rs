@@ -21,7 +21,7 @@ use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
 use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
 use tonic_reflection::pb::v1::server_reflection_response::MessageResponse;
 
-use crate::harness::{Cluster, DEADLINE};
+use crate::harness::{Cluster, DEADLINE, quick_without_restarts};
 
 pub(crate) async fn chat(cluster: &Cluster, id: &str) -> Result<Streaming<ChatResponse>, RemoteFault> {
     let answer = TextServiceClient::new(cluster.worker(id))
@@ -106,7 +106,7 @@ async fn a_dropped_answer_is_dropped_at_the_worker() {
 
 #[tokio::test]
 async fn a_worker_that_cannot_answer_says_why() {
-    let cluster = Cluster::start().await;
+    let cluster = Cluster::start_with(quick_without_restarts()).await;
     for unknown in ["none-1", "Not An Id", "../../etc"] {
         let fault = chat(&cluster, unknown).await.unwrap_err();
         assert!(fault.is(reason::WORKER_NOT_FOUND), "{fault:?}");
@@ -135,9 +135,9 @@ async fn a_worker_that_cannot_answer_says_why() {
             .unwrap_err()
             .is(reason::WORKER_LOST)
     );
-    cluster.worker_in(&failed.id, WorkerState::Failed).await;
+    cluster.worker_in(&failed.id, WorkerState::CrashLooping).await;
     let fault = chat(&cluster, &failed.id).await.unwrap_err();
-    assert!(fault.is(reason::WORKER_FAILED), "{fault:?}");
+    assert!(fault.is(reason::WORKER_CRASH_LOOPING), "{fault:?}");
     assert_eq!(fault.metadata["failure"], reason::WORKER_EXITED);
 }
 

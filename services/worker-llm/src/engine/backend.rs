@@ -39,6 +39,18 @@ pub trait Backend: Send {
     /// [`BackendError`] when there is no memory for it.
     fn open(&mut self, capacity_tokens: usize) -> Result<SequenceId, BackendError>;
 
+    /// Opens a sequence that begins with the first `tokens` tokens of another, which goes on being what
+    /// it is. The memory of what they have in common is shared.
+    ///
+    /// # Errors
+    /// [`BackendError`] when the other is not open, has fewer tokens, or there is no memory.
+    fn fork(
+        &mut self,
+        other: SequenceId,
+        tokens: usize,
+        capacity_tokens: usize,
+    ) -> Result<SequenceId, BackendError>;
+
     /// Ends a sequence and frees its memory. An unknown id is ignored.
     fn close(&mut self, sequence: SequenceId);
 
@@ -48,8 +60,12 @@ pub trait Backend: Send {
     /// [`BackendError`]; the sequences of the batch are then in an unknown state and must be closed.
     fn step(&mut self, batch: &mut [SequenceStep<'_>]) -> Result<(), BackendError>;
 
-    /// Memory that open sequences hold now, in bytes.
-    fn sequence_bytes(&self) -> u64;
+    /// Memory that a sequence holds now, in bytes; of memory that it shares, its share. 0 for an unknown
+    /// id.
+    fn sequence_bytes(&self, sequence: SequenceId) -> u64;
+
+    /// Memory that a sequence of so many tokens takes by itself, in bytes.
+    fn bytes_for(&self, tokens: usize) -> u64;
 }
 
 /// Why a backend could not do a step.
@@ -67,6 +83,16 @@ pub enum BackendError {
         tokens: usize,
         /// How many it may hold.
         capacity: usize,
+    },
+    /// A sequence is to begin with more tokens of another than that has.
+    #[error("{sequence} has {tokens} tokens, {wanted} were asked for")]
+    SequenceShort {
+        /// Which sequence.
+        sequence: SequenceId,
+        /// How many tokens it has.
+        tokens: usize,
+        /// How many were asked for.
+        wanted: usize,
     },
     /// The model gave a number that is none, so its weights or the computation are broken.
     #[error("the model gave logits that are not finite")]

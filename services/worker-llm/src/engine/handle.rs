@@ -28,6 +28,9 @@ pub struct EngineConfig {
     /// Prompt tokens computed between two decode steps, at least 1. Larger is faster for the
     /// prompt and slower for everybody else, and for noticing that a client went away.
     pub prefill_chunk: usize,
+    /// Memory for KV caches, in bytes; at least that of one whole context is taken. `None`: what all
+    /// slots take with their contexts full. Requests wait until there is room for their longest answer.
+    pub kv_limit_bytes: Option<u64>,
 }
 
 impl Default for EngineConfig {
@@ -36,6 +39,7 @@ impl Default for EngineConfig {
             slots: 4,
             queue: 32,
             prefill_chunk: 128,
+            kv_limit_bytes: None,
         }
     }
 }

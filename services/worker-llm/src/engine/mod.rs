@@ -12,6 +12,9 @@
 //! * `slots` sequences run and `queue` requests wait; one more is [`EngineError::QueueFull`].
 //! * A dropped [`TokenStream`] ends its sequence before the next step, so within one token (or one
 //!   chunk of a prompt), and frees its slot and its KV cache.
+//! * A request runs when its longest answer fits into the memory for KV caches, in the order of arrival.
+//! * What has ended is kept for prompts that begin alike, as long as there is memory, and goes
+//!   least recently used first. A prompt's last token is always computed.
 //! * The engine works on token ids. Text is made by the request's [`TokenSink`], which also finds
 //!   stop strings, so that the token that completes one is the last that is computed.
 //! * A panic on the engine thread ends every stream with an error and shows in [`Engine::exited`];
@@ -21,7 +24,9 @@ mod backend;
 mod error;
 mod event;
 mod handle;
+mod kept;
 mod request;
+mod running;
 mod scheduler;
 mod stats;
 mod thread;

@@ -14,6 +14,10 @@ pub struct GenerateRequest {
     pub max_tokens: Option<usize>,
     /// Token ids that end the generation; empty to ignore the model's wish to end.
     pub end_tokens: Vec<u32>,
+    /// The answer must be the same whatever was computed before: of what is in the KV cache, only that is
+    /// taken which was computed in the portions in which it would be computed now. Otherwise the
+    /// order of some sums may differ, and with it the last digits.
+    pub reproducible: bool,
     /// Turns the answer's tokens into text and finds stop strings. It is called on the engine
     /// thread, so it must be quick and must not block.
     pub sink: Box<dyn TokenSink>,

@@ -12,17 +12,18 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
 use super::backend::{Backend, BackendError, SequenceId, SequenceStep};
 use super::error::EngineError;
-use super::event::{Delta, Event, Finish, FinishReason, Timings, Usage};
+use super::event::{Event, FinishReason};
 use super::handle::EngineConfig;
+use super::kept::{KeptSequences, Reuse, better};
 use super::request::GenerateRequest;
+use super::running::{End, Running};
 use super::stats::EngineStats;
-use crate::sampling::Sampler;
 
 /// An accepted request on its way to a slot.
 pub(super) struct Job {
@@ -33,47 +34,30 @@ pub(super) struct Job {
     pub(super) arrived: Instant,
 }
 
-/// A job that has a slot.
-struct Running {
-    job: Job,
-    sequence: SequenceId,
-    sampler: Sampler,
-    logits: Vec<f32>,
-    /// Prompt tokens computed so far.
-    prefilled: usize,
-    /// The sampled token that the next decode step appends; `None` while the prompt is computed.
-    next: Option<u32>,
-    generated: usize,
-    max_tokens: usize,
-    started: Instant,
-    prefill_time: Duration,
-    first_token: Option<Instant>,
-    last_token: Option<Instant>,
-    end: Option<End>,
-}
-
-/// How a running job leaves its slot.
-enum End {
-    Finished(FinishReason),
-    Failed(EngineError),
-}
-
 pub(super) struct Scheduler {
     backend: Box<dyn Backend>,
     config: EngineConfig,
     stats: Arc<EngineStats>,
     waiting: VecDeque<Job>,
     running: Vec<Running>,
+    kept: KeptSequences,
+    /// Memory for KV caches, in bytes: running sequences with their longest answers fit into it.
+    limit_bytes: u64,
 }
 
 impl Scheduler {
     pub(super) fn new(backend: Box<dyn Backend>, config: EngineConfig, stats: Arc<EngineStats>) -> Self {
+        let context = backend.bytes_for(backend.info().context_length);
+        let whole = context.saturating_mul(config.slots as u64);
         Self {
+            // One request must fit, or it would wait for ever.
+            limit_bytes: config.kv_limit_bytes.unwrap_or(whole).max(context),
             backend,
             config,
             stats,
             waiting: VecDeque::new(),
             running: Vec::new(),
+            kept: KeptSequences::default(),
         }
     }
 
@@ -128,41 +112,103 @@ impl Scheduler {
         self.retire();
     }
 
+    /// Gives waiting jobs slots, in their order: one that does not fit into memory yet holds up the
+    /// others, so that it is not overtaken for ever.
     fn admit(&mut self) {
-        while self.running.len() < self.config.slots {
+        while self.running.len() < self.config.slots
+            && let Some(job) = self.waiting.front()
+        {
+            let room = self.backend.info().context_length - job.request.prompt.len();
+            let max_tokens = job.request.max_tokens.unwrap_or(room).min(room);
+            let capacity = job.request.prompt.len() + max_tokens;
+            if self.reserved_bytes() + self.backend.bytes_for(capacity) > self.limit_bytes {
+                break;
+            }
             let Some(job) = self.waiting.pop_front() else {
                 break;
             };
             self.stats.waiting.fetch_sub(1, Ordering::Relaxed);
-            let room = self.backend.info().context_length - job.request.prompt.len();
-            let max_tokens = job.request.max_tokens.unwrap_or(room).min(room);
-            match self.backend.open(job.request.prompt.len() + max_tokens) {
-                Ok(sequence) => {
-                    // A receiver that is gone shows before the next computation.
-                    let _ = job.events.send(Ok(Event::Started));
-                    self.running.push(Running {
-                        sampler: Sampler::new(&job.request.sampling, &job.request.prompt),
-                        job,
-                        sequence,
-                        logits: Vec::new(),
-                        prefilled: 0,
-                        next: None,
-                        generated: 0,
-                        max_tokens,
-                        started: Instant::now(),
-                        prefill_time: Duration::ZERO,
-                        first_token: None,
-                        last_token: None,
-                        end: None,
-                    });
-                }
-                Err(error) => {
-                    self.stats.failed.fetch_add(1, Ordering::Relaxed);
-                    let _ = job.events.send(Err(failed(&error)));
-                }
-            }
+            self.start(job, max_tokens, capacity);
         }
         self.stats.running.store(self.running.len(), Ordering::Relaxed);
+    }
+
+    fn start(&mut self, job: Job, max_tokens: usize, capacity: usize) {
+        let reuse = self.reuse(&job.request);
+        let opened = match reuse {
+            Some(reuse) => self.backend.fork(reuse.sequence, reuse.tokens, capacity),
+            None => self.backend.open(capacity),
+        };
+        match opened {
+            Ok(sequence) => {
+                if let Some(reuse) = reuse {
+                    self.kept.used(reuse.sequence);
+                    let tokens = reuse.tokens as u64;
+                    self.stats.cached_tokens.fetch_add(tokens, Ordering::Relaxed);
+                }
+                // A receiver that is gone shows before the next computation.
+                let _ = job.events.send(Ok(Event::Started));
+                self.running.push(Running::new(job, sequence, reuse, max_tokens));
+            }
+            Err(error) => {
+                self.stats.failed.fetch_add(1, Ordering::Relaxed);
+                let _ = job.events.send(Err(failed(&error)));
+            }
+        }
+    }
+
+    /// The longest beginning of a prompt that is there, of sequences that have ended or run.
+    fn reuse(&self, request: &GenerateRequest) -> Option<Reuse> {
+        let chunk = request.reproducible.then_some(self.config.prefill_chunk);
+        let running = self.running.iter().map(Running::computed);
+        self.kept
+            .computed()
+            .chain(running)
+            .map(|computed| computed.reuse(&request.prompt, chunk))
+            .fold(None, better)
+    }
+
+    /// What running sequences may come to take.
+    fn reserved_bytes(&self) -> u64 {
+        let reserved = self
+            .running
+            .iter()
+            .map(|running| self.backend.bytes_for(running.capacity_tokens));
+        reserved.sum()
+    }
+
+    /// Lets kept sequences go until there is memory for what was computed last.
+    fn make_room(&mut self) {
+        // By themselves they would take this much; what they share comes off.
+        let alone: u64 = self
+            .running
+            .iter()
+            .map(Running::computed)
+            .chain(self.kept.computed())
+            .map(|computed| {
+                self.backend
+                    .bytes_for(computed.prompt.len() + computed.answer.len())
+            })
+            .sum();
+        if alone <= self.limit_bytes {
+            return;
+        }
+        while self.taken_bytes() > self.limit_bytes
+            && let Some(sequence) = self.kept.oldest()
+        {
+            self.backend.close(sequence);
+        }
+    }
+
+    fn taken_bytes(&self) -> u64 {
+        let running = self.running.iter().map(|running| running.sequence);
+        self.bytes(running.chain(self.kept.sequences()))
+    }
+
+    fn bytes(&self, sequences: impl Iterator<Item = SequenceId>) -> u64 {
+        sequences
+            .map(|sequence| self.backend.sequence_bytes(sequence))
+            .sum()
     }
 
     /// Computes the next chunk of the prompt that has waited longest for its turn.
@@ -172,20 +218,21 @@ impl Scheduler {
         };
         // In its place while it computes, so that a panic leaves it where `fail_all` finds it.
         let running = &mut self.running[turn];
+        let chunk = self.config.prefill_chunk;
+        let portion = running.next_chunk(chunk);
         let prompt = &running.job.request.prompt;
-        let end = (running.prefilled + self.config.prefill_chunk).min(prompt.len());
-        let complete = end == prompt.len();
+        let complete = portion.end == prompt.len();
         let began = Instant::now();
         let result = self.backend.step(&mut [SequenceStep {
             sequence: running.sequence,
-            tokens: &prompt[running.prefilled..end],
+            tokens: &prompt[portion.clone()],
             logits: complete.then_some(&mut running.logits),
         }]);
         running.prefill_time += began.elapsed();
         self.stats
             .prefill_tokens
-            .fetch_add((end - running.prefilled) as u64, Ordering::Relaxed);
-        running.prefilled = end;
+            .fetch_add(portion.len() as u64, Ordering::Relaxed);
+        running.prefilled(portion, chunk);
         match result {
             Ok(()) if complete => running.choose(&self.stats),
             Ok(()) => {}
@@ -216,18 +263,28 @@ impl Scheduler {
         let result = self.backend.step(&mut batch);
         for running in deciding {
             match &result {
-                Ok(()) => running.choose(&self.stats),
+                Ok(()) => {
+                    running.appended.extend(running.next);
+                    running.choose(&self.stats);
+                }
                 Err(error) => running.end = Some(End::Failed(failed(error))),
             }
         }
     }
 
-    /// Takes ended jobs out of their slots, frees their memory and says goodbye. The goodbye comes
+    /// Takes ended jobs out of their slots, keeps what they computed and says goodbye. The goodbye comes
     /// last: who reads it may count on the free place and on counters that know of it.
     fn retire(&mut self) {
         let mut goodbyes = Vec::new();
         for mut running in self.running.extract_if(.., |running| running.end.is_some()) {
-            self.backend.close(running.sequence);
+            // After a failure nobody knows what the sequence has.
+            let useless = match running.end {
+                Some(End::Failed(_)) => vec![running.sequence],
+                _ => self.kept.keep(running.computed()),
+            };
+            for sequence in useless {
+                self.backend.close(sequence);
+            }
             self.stats.slot_was_held(running.started.elapsed());
             let (counter, event) = match running.end.take() {
                 Some(End::Failed(error)) => (&self.stats.failed, Some(Err(error))),
@@ -240,76 +297,19 @@ impl Scheduler {
             counter.fetch_add(1, Ordering::Relaxed);
             goodbyes.extend(event.map(|event| (running.job.events, event)));
         }
+        self.make_room();
         self.stats.running.store(self.running.len(), Ordering::Relaxed);
+        let running = self.bytes(self.running.iter().map(|running| running.sequence));
+        self.stats.sequence_bytes.store(running, Ordering::Relaxed);
+        let kept = self.bytes(self.kept.sequences());
+        self.stats.kept_bytes.store(kept, Ordering::Relaxed);
         self.stats
-            .sequence_bytes
-            .store(self.backend.sequence_bytes(), Ordering::Relaxed);
+            .kept_sequences
+            .store(self.kept.len(), Ordering::Relaxed);
         for (events, event) in goodbyes {
             let _ = events.send(event);
         }
     }
-}
-
-impl Running {
-    /// Samples from the logits and passes the token on, or ends.
-    fn choose(&mut self, stats: &EngineStats) {
-        let token = self.sampler.sample(&mut self.logits);
-        if self.job.request.end_tokens.contains(&token) {
-            self.end = Some(End::Finished(FinishReason::EndOfGeneration));
-            return;
-        }
-        let now = Instant::now();
-        self.first_token.get_or_insert(now);
-        self.last_token = Some(now);
-        self.generated += 1;
-        self.next = Some(token);
-        stats.generated_tokens.fetch_add(1, Ordering::Relaxed);
-        let pushed = self.job.request.sink.push(token);
-        let delta = Event::Token(Delta {
-            token,
-            text: pushed.text,
-        });
-        self.end = if self.job.events.send(Ok(delta)).is_err() {
-            Some(End::Finished(FinishReason::Cancelled))
-        } else if pushed.stop {
-            Some(End::Finished(FinishReason::StopString))
-        } else if self.generated >= self.max_tokens {
-            Some(End::Finished(FinishReason::Length))
-        } else {
-            None
-        };
-    }
-
-    fn finish(&mut self, reason: FinishReason) -> Finish {
-        let text = match reason {
-            FinishReason::StopString | FinishReason::Cancelled => String::new(),
-            FinishReason::EndOfGeneration | FinishReason::Length => self.job.request.sink.finish(),
-        };
-        let decoding = self
-            .first_token
-            .zip(self.last_token)
-            .map(|(first, last)| last - first);
-        Finish {
-            reason,
-            text,
-            usage: Usage {
-                prompt_tokens: self.job.request.prompt.len(),
-                cached_tokens: 0,
-                completion_tokens: self.generated,
-            },
-            timings: Timings {
-                queue: self.started - self.job.arrived,
-                time_to_first_token: self.first_token.map(|first| first - self.job.arrived),
-                prefill_tokens_per_second: rate(self.prefilled, self.prefill_time),
-                decode_tokens_per_second: decoding
-                    .and_then(|time| rate(self.generated.saturating_sub(1), time)),
-            },
-        }
-    }
-}
-
-fn rate(tokens: usize, time: Duration) -> Option<f64> {
-    (tokens > 0 && !time.is_zero()).then(|| tokens as f64 / time.as_secs_f64())
 }
 
 fn failed(error: &BackendError) -> EngineError {

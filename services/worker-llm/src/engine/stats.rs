@@ -14,6 +14,9 @@ pub(super) struct EngineStats {
     pub(super) running: AtomicUsize,
     pub(super) waiting: AtomicUsize,
     pub(super) sequence_bytes: AtomicU64,
+    pub(super) cached_tokens: AtomicU64,
+    pub(super) kept_sequences: AtomicUsize,
+    pub(super) kept_bytes: AtomicU64,
     /// Moving average of how long a request holds its slot, in milliseconds; 0 until one has ended.
     slot_millis: AtomicU64,
 }
@@ -29,6 +32,9 @@ impl EngineStats {
             running: self.running.load(Ordering::Relaxed),
             waiting: self.waiting.load(Ordering::Relaxed),
             sequence_bytes: self.sequence_bytes.load(Ordering::Relaxed),
+            cached_tokens: self.cached_tokens.load(Ordering::Relaxed),
+            kept_sequences: self.kept_sequences.load(Ordering::Relaxed),
+            kept_bytes: self.kept_bytes.load(Ordering::Relaxed),
         }
     }
 
@@ -68,8 +74,14 @@ pub struct StatsSnapshot {
     pub running: usize,
     /// Requests that wait for one now.
     pub waiting: usize,
-    /// Memory of the KV caches now, in bytes.
+    /// Memory of the running sequences' KV caches now, in bytes.
     pub sequence_bytes: u64,
+    /// Prompt tokens that were in a KV cache already, since the start.
+    pub cached_tokens: u64,
+    /// Sequences that have ended and are kept for prompts that begin alike.
+    pub kept_sequences: usize,
+    /// Memory of their KV caches now, in bytes, beyond what running sequences share.
+    pub kept_bytes: u64,
 }
 
 #[cfg(test)]

@@ -61,6 +61,18 @@ impl Backend for Counting {
         Ok(SequenceId(self.opened))
     }
 
+    fn fork(
+        &mut self,
+        other: SequenceId,
+        tokens: usize,
+        capacity_tokens: usize,
+    ) -> Result<SequenceId, BackendError> {
+        let begin = self.sequences[&other][..tokens].to_vec();
+        let sequence = self.open(capacity_tokens)?;
+        self.sequences.insert(sequence, begin);
+        Ok(sequence)
+    }
+
     fn close(&mut self, sequence: SequenceId) {
         self.sequences.remove(&sequence);
     }
@@ -90,8 +102,12 @@ impl Backend for Counting {
         Ok(())
     }
 
-    fn sequence_bytes(&self) -> u64 {
-        self.sequences.len() as u64
+    fn sequence_bytes(&self, sequence: SequenceId) -> u64 {
+        self.sequences[&sequence].len() as u64
+    }
+
+    fn bytes_for(&self, tokens: usize) -> u64 {
+        tokens as u64
     }
 }
 
@@ -120,6 +136,11 @@ impl TokenSink for Words {
 }
 
 fn engine(slots: usize, queue: usize) -> (Engine, Sender<()>, Seen) {
+    limited_engine(slots, queue, None)
+}
+
+/// An engine with memory for so many tokens.
+fn limited_engine(slots: usize, queue: usize, kv_limit_bytes: Option<u64>) -> (Engine, Sender<()>, Seen) {
     let (open_gate, gate) = channel();
     let seen = Seen::default();
     let backend = Counting {
@@ -133,6 +154,7 @@ fn engine(slots: usize, queue: usize) -> (Engine, Sender<()>, Seen) {
         slots,
         queue,
         prefill_chunk: 4,
+        kv_limit_bytes,
     };
     let engine = Engine::start(Box::new(backend), config).expect("a thread starts");
     (engine, open_gate, seen)
@@ -144,6 +166,7 @@ fn request(prompt: &[u32], max_tokens: usize) -> GenerateRequest {
         sampling: SamplingParams::greedy(),
         max_tokens: Some(max_tokens),
         end_tokens: vec![50],
+        reproducible: false,
         sink: Box::new(Words { stop_at: None }),
     }
 }
@@ -284,6 +307,109 @@ async fn a_dropped_stream_ends_a_prompt_within_one_chunk_and_leaves_the_queue() 
     until("both are gone", || engine.stats().cancelled == 2).await;
     assert!(seen.tokens.load(Ordering::SeqCst) <= 8);
     assert_eq!(engine.stats().sequence_bytes, 0);
+}
+
+#[tokio::test]
+async fn a_prompt_that_begins_as_another_is_not_computed_twice() {
+    let (engine, gate, seen) = engine(1, 4);
+    drop(gate);
+    let (_, first) = collect(engine.generate(request(&[1, 2, 3, 4, 5, 6], 4)).unwrap()).await;
+    assert_eq!(first.unwrap().usage.cached_tokens, 0);
+    // The prompt, and all of the answer but its last token.
+    assert_eq!(seen.tokens.load(Ordering::SeqCst), 9);
+
+    // The next turn: prompt, answer (7 8 9 10), something new.
+    let prompt = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 20];
+    let (text, second) = collect(engine.generate(request(&prompt, 2)).unwrap()).await;
+    let usage = second.unwrap().usage;
+    assert_eq!(
+        (text.as_str(), usage.cached_tokens, usage.prompt_tokens),
+        ("21 22 ", 9, 11)
+    );
+    assert_eq!(seen.tokens.load(Ordering::SeqCst), 9 + 2 + 1);
+
+    // The same prompt again: its last token is computed, for nobody kept what came out.
+    let (text, third) = collect(engine.generate(request(&prompt, 2)).unwrap()).await;
+    assert_eq!(
+        (text.as_str(), third.unwrap().usage.cached_tokens),
+        ("21 22 ", 10)
+    );
+
+    // One that must come out the same takes only what was computed in chunks of 4.
+    let exact = GenerateRequest {
+        reproducible: true,
+        ..request(&prompt, 2)
+    };
+    let (text, fourth) = collect(engine.generate(exact).unwrap()).await;
+    assert_eq!(
+        (text.as_str(), fourth.unwrap().usage.cached_tokens),
+        ("21 22 ", 4)
+    );
+    assert_eq!(engine.stats().cached_tokens, 9 + 10 + 4);
+    assert_eq!(engine.stats().sequence_bytes, 0);
+}
+
+#[tokio::test]
+async fn what_a_failure_left_is_not_used_again() {
+    let (engine, gate, _) = engine(1, 1);
+    drop(gate);
+    let (_, failed) = collect(engine.generate(request(&[1, 2, FAILS], 4)).unwrap()).await;
+    assert!(failed.is_err());
+    assert_eq!(engine.stats().kept_sequences, 0);
+    let (_, next) = collect(engine.generate(request(&[1, 2, 3], 1)).unwrap()).await;
+    assert_eq!(next.unwrap().usage.cached_tokens, 0);
+}
+
+#[tokio::test]
+async fn what_is_kept_makes_room_the_least_recently_used_first() {
+    // Memory for 200 tokens, the smallest there is: three of these fit, four do not.
+    let (engine, gate, _) = limited_engine(1, 4, Some(1));
+    drop(gate);
+    let turn = |first: u32, tokens: usize| request(&vec![first; tokens], 1);
+    for first in [100, 200, 300] {
+        collect(engine.generate(turn(first, 60)).unwrap())
+            .await
+            .1
+            .unwrap();
+    }
+    let cached = async |first| {
+        let finish = collect(engine.generate(turn(first, 60)).unwrap())
+            .await
+            .1
+            .unwrap();
+        finish.usage.cached_tokens
+    };
+    assert_eq!(engine.stats().kept_sequences, 3);
+    assert_eq!(cached(100).await, 59);
+    collect(engine.generate(turn(400, 60)).unwrap()).await.1.unwrap();
+    assert!(engine.stats().kept_bytes <= 200);
+    assert_eq!(cached(200).await, 0, "it was of no use for the longest time");
+    assert_eq!(cached(400).await, 59);
+}
+
+#[tokio::test]
+async fn a_request_waits_until_its_longest_answer_has_memory() {
+    let (engine, gate, seen) = limited_engine(2, 2, Some(250));
+    let first = engine.generate(request(&[1], 149)).unwrap();
+    let second = engine.generate(request(&[100], 149)).unwrap();
+    // A third that would fit does not overtake.
+    let third = engine.generate(request(&[200], 9)).unwrap();
+    until("the first runs", || engine.stats().running == 1).await;
+    for _ in 0..10 {
+        gate.send(()).unwrap();
+    }
+    until("ten steps", || seen.steps.load(Ordering::SeqCst) == 10).await;
+    assert_eq!((engine.stats().running, engine.stats().waiting), (1, 2));
+    drop(gate);
+    drop(first);
+    let (_, second) = collect(second).await;
+    assert_eq!(second.unwrap().usage.completion_tokens, 149);
+    collect(third).await.1.unwrap();
+    assert_eq!(
+        seen.largest_batch.load(Ordering::SeqCst),
+        2,
+        "both fit beside each other"
+    );
 }
 
 #[tokio::test]

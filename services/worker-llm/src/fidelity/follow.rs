@@ -71,6 +71,32 @@ pub(super) fn logits_in_company(decoder: &mut Decoder, ids: &[u32]) -> Result<Ve
     Ok(rows)
 }
 
+/// The logits after each of `ids` from `shared` on, by a sequence that has those before from another one,
+/// which went on differently.
+pub(super) fn logits_after_shared_beginning(
+    decoder: &mut Decoder,
+    ids: &[u32],
+    shared: usize,
+) -> Result<Vec<Vec<f32>>, BackendError> {
+    let vocab_size = decoder.spec().vocab_size;
+    let mut other = decoder.new_cache();
+    let otherwise: Vec<u32> = ids[shared..].iter().rev().copied().collect();
+    for tokens in [&ids[..shared], &otherwise] {
+        decoder.forward(&mut [Segment {
+            cache: &mut other,
+            tokens,
+            logits: LogitsFor::None,
+        }])?;
+    }
+    let mut logits = Vec::new();
+    decoder.forward(&mut [Segment {
+        cache: &mut other.fork(shared),
+        tokens: &ids[shared..],
+        logits: LogitsFor::All(&mut logits),
+    }])?;
+    Ok(logits.chunks(vocab_size).map(<[f32]>::to_vec).collect())
+}
+
 /// The likeliest token after the prompt and after each of `golden` but the last, up to the first that is
 /// another: what comes after it is another text.
 pub(super) fn choices(

@@ -110,15 +110,17 @@ impl Expected<'_> {
         let kinds = [
             (Arithmetic::Reference, KvType::F32),
             (Arithmetic::Fast, KvType::F16),
+            (Arithmetic::Reference, KvType::Q8_0),
         ];
         for (arithmetic, kv_type) in kinds {
             let mut decoder = match follow::decoder(path, arithmetic, kv_type) {
                 Ok(decoder) => decoder,
                 Err(error) => return report.failed(case, "the model loads", &error),
             };
-            let done = match arithmetic {
-                Arithmetic::Reference => self.exact(&mut decoder, case, report),
-                Arithmetic::Fast => self.fast(&mut decoder, case, report),
+            let done = match (arithmetic, kv_type) {
+                (_, KvType::Q8_0) => self.short_cache(&mut decoder, case, report),
+                (Arithmetic::Reference, _) => self.exact(&mut decoder, case, report),
+                (Arithmetic::Fast, _) => self.fast(&mut decoder, case, report),
             };
             if let Err(error) = done {
                 report.failed(case, "the model computes", &error);
@@ -141,12 +143,40 @@ impl Expected<'_> {
             let (largest, _) = follow::difference(&follow::logits(decoder, &self.ids, chunk)?, &whole);
             apart = apart.max(largest);
         }
+        let half = self.ids.len() / 2;
+        let shared = follow::logits_after_shared_beginning(decoder, &self.ids, half)?;
+        let (forked, _) = follow::difference(&shared, &whole[half..]);
+        report.at_most(
+            case,
+            "exact arithmetic: after a shared beginning, not at once",
+            forked,
+            CHUNKED,
+        );
         report.at_most(
             case,
             "exact arithmetic: in portions of 1 and 7, not at once",
             apart,
             CHUNKED,
         );
+        Ok(())
+    }
+
+    /// Keys and values in 8 bits are rounded as weights in blocks are.
+    fn short_cache(
+        &self,
+        decoder: &mut Decoder,
+        case: &str,
+        report: &mut Report,
+    ) -> Result<(), BackendError> {
+        let rows = follow::logits(decoder, &self.ids, 5)?;
+        let (largest, mean) = follow::difference(&rows, &self.exact);
+        report.at_most(
+            case,
+            "8-bit cache: largest difference of logits",
+            largest,
+            BLOCKS.0,
+        );
+        report.at_most(case, "8-bit cache: mean difference of logits", mean, BLOCKS.1);
         Ok(())
     }
 

@@ -195,6 +195,8 @@ impl Generator {
             sampling,
             max_tokens,
             end_tokens: tokenizer.end_of_generation().to_vec(),
+            // Who names a seed wants the same answer again.
+            reproducible: generation.sampling.seed.is_some(),
             sink: Box::new(TextSink::new(Arc::clone(tokenizer), &generation.stop.strings)),
         };
         let prepared = arrived.elapsed();

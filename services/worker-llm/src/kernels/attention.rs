@@ -1,42 +1,18 @@
-//! The KV cache and attention over it.
-//!
-//! The cache of a layer grows in blocks of 64 positions. Within a block, keys lie item by item
-//! (all positions of item 0, then of item 1, …), so that the scores of a whole block are sums of
-//! vectors; values lie position by position, for the same reason.
+//! Attention over the KV cache.
+
+mod cache;
 
 use std::ops::Range;
 
-use half::f16;
-use half::slice::HalfFloatSliceExt;
 use rayon::prelude::*;
+
+pub use self::cache::{KvType, LayerCache};
 
 use super::Isa;
 use super::compute::Compute;
 use super::float::{exp, multiversion};
 
-/// Positions in a block.
-const BLOCK: usize = 64;
-
-/// How keys and values are kept.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum KvType {
-    /// 16-bit floats: half the memory, and a rounding of 1 in 2048.
-    #[default]
-    F16,
-    /// 32-bit floats.
-    F32,
-}
-
-impl KvType {
-    /// Bytes of one number.
-    #[must_use]
-    pub fn bytes(self) -> usize {
-        match self {
-            Self::F16 => 2,
-            Self::F32 => 4,
-        }
-    }
-}
+use self::cache::BLOCK;
 
 /// The heads of a layer and what they see.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -55,134 +31,6 @@ pub struct AttentionShape {
     pub window: Option<usize>,
 }
 
-/// Keys and values of 64 positions of one layer.
-#[derive(Debug)]
-struct KvBlock {
-    /// `[kv_head][item][position]`.
-    keys: Numbers,
-    /// `[kv_head][position][item]`.
-    values: Numbers,
-}
-
-#[derive(Debug)]
-enum Numbers {
-    F16(Vec<f16>),
-    F32(Vec<f32>),
-}
-
-impl Numbers {
-    fn new(kind: KvType, len: usize) -> Self {
-        match kind {
-            KvType::F16 => Self::F16(vec![f16::ZERO; len]),
-            KvType::F32 => Self::F32(vec![0.0; len]),
-        }
-    }
-
-    fn set(&mut self, place: usize, step: usize, numbers: &[f32]) {
-        let places = (place..).step_by(step);
-        match self {
-            Self::F16(data) => {
-                places
-                    .zip(numbers)
-                    .for_each(|(place, &number)| data[place] = f16::from_f32(number));
-            }
-            Self::F32(data) => places
-                .zip(numbers)
-                .for_each(|(place, &number)| data[place] = number),
-        }
-    }
-
-    /// The numbers of a range, widened into `scratch` where they are not `f32` already.
-    fn get<'a>(&'a self, range: Range<usize>, scratch: &'a mut Vec<f32>) -> &'a [f32] {
-        match self {
-            Self::F16(data) => {
-                scratch.resize(range.len(), 0.0);
-                data[range].convert_to_f32_slice(scratch);
-                scratch
-            }
-            Self::F32(data) => &data[range],
-        }
-    }
-}
-
-/// The keys and values of one layer of one sequence.
-#[derive(Debug)]
-pub struct LayerCache {
-    kind: KvType,
-    kv_heads: usize,
-    head_dim: usize,
-    len: usize,
-    blocks: Vec<KvBlock>,
-}
-
-impl LayerCache {
-    /// An empty cache.
-    #[must_use]
-    pub fn new(kind: KvType, shape: &AttentionShape) -> Self {
-        Self {
-            kind,
-            kv_heads: shape.kv_heads,
-            head_dim: shape.head_dim,
-            len: 0,
-            blocks: Vec::new(),
-        }
-    }
-
-    /// Positions in it.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.len
-    }
-
-    /// Whether there is no position in it.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.len == 0
-    }
-
-    /// Memory it takes.
-    #[must_use]
-    pub fn bytes(&self) -> usize {
-        self.blocks.len() * BLOCK * self.kv_heads * self.head_dim * 2 * self.kind.bytes()
-    }
-
-    /// Appends positions: for each, the numbers of all heads one after the other.
-    ///
-    /// # Panics
-    /// If these are not whole positions.
-    pub fn append(&mut self, keys: &[f32], values: &[f32]) {
-        let (heads, dim) = (self.kv_heads, self.head_dim);
-        assert!(keys.len() == values.len() && keys.len().is_multiple_of(heads * dim));
-        for (keys, values) in keys
-            .chunks_exact(heads * dim)
-            .zip(values.chunks_exact(heads * dim))
-        {
-            let place = self.len % BLOCK;
-            if place == 0 {
-                let numbers = || Numbers::new(self.kind, heads * dim * BLOCK);
-                self.blocks.push(KvBlock {
-                    keys: numbers(),
-                    values: numbers(),
-                });
-            }
-            let block = self
-                .blocks
-                .last_mut()
-                .expect("a block was pushed for its first position");
-            for head in 0..heads {
-                let numbers = head * dim..(head + 1) * dim;
-                block
-                    .keys
-                    .set(head * dim * BLOCK + place, BLOCK, &keys[numbers.clone()]);
-                block
-                    .values
-                    .set((head * BLOCK + place) * dim, 1, &values[numbers]);
-            }
-            self.len += 1;
-        }
-    }
-}
-
 /// Attention (Vaswani et al. 2017) of the last positions of a cache, in one pass over it with a
 /// running softmax (Milakov and Gimelshein 2018). `queries` and `out` have for each of these
 /// positions the numbers of all query heads; their own keys and values are in the cache already.
@@ -198,10 +46,10 @@ pub fn attend(
 ) {
     let width = shape.heads * shape.head_dim;
     assert!(queries.len() == out.len() && queries.len().is_multiple_of(width));
-    assert!(cache.kv_heads == shape.kv_heads && cache.head_dim == shape.head_dim);
+    assert!(cache.is_of(shape));
     let rows = queries.len() / width;
-    assert!(rows <= cache.len);
-    let first = cache.len - rows;
+    assert!(rows <= cache.len());
+    let first = cache.len() - rows;
     let isa = compute.isa();
     let group_width = width / shape.kv_heads;
     if rows >= 2 * compute.threads() {
@@ -298,10 +146,8 @@ fn attend_group(
     };
     let blocks = lowest(place.first) / BLOCK..(place.first + rows).div_ceil(BLOCK);
     for index in blocks {
-        let block = &cache.blocks[index];
-        let share = place.head * dim * BLOCK..(place.head + 1) * dim * BLOCK;
-        let keys = block.keys.get(share.clone(), &mut scratch.keys);
-        let values = block.values.get(share, &mut scratch.values);
+        let keys = cache.keys(index, place.head, &mut scratch.keys);
+        let values = cache.values(index, place.head, &mut scratch.values);
         let start = index * BLOCK;
         for row in 0..rows {
             let position = place.first + row;
@@ -473,7 +319,7 @@ mod tests {
             let values = numbers(positions * kv_heads * dim);
             let queries = numbers(rows * shape.heads * dim);
             let expected = expected(&shape, &keys, &values, &queries, positions - rows);
-            for (kind, tolerance) in [(KvType::F32, 1e-5), (KvType::F16, 1e-2)] {
+            for (kind, tolerance) in [(KvType::F32, 1e-5), (KvType::F16, 1e-2), (KvType::Q8_0, 0.1)] {
                 for isa in Isa::available() {
                     let compute = Compute::new(threads, isa, Arithmetic::Fast).unwrap();
                     let mut cache = LayerCache::new(kind, &shape);

@@ -85,6 +85,19 @@ impl CpuBackend {
     }
 }
 
+impl CpuBackend {
+    fn insert(&mut self, cache: KvCache, capacity_tokens: usize) -> SequenceId {
+        self.opened += 1;
+        let id = SequenceId(self.opened);
+        let sequence = Sequence {
+            cache,
+            capacity_tokens,
+        };
+        self.sequences.insert(id, sequence);
+        id
+    }
+}
+
 fn model_info(file: &ModelFile, spec: &DecoderSpec, options: &LoadOptions) -> Result<ModelInfo, LoadError> {
     let facts = summary(file.header()).map_err(|source| LoadError::File {
         path: file.path().to_owned(),
@@ -109,7 +122,7 @@ fn model_info(file: &ModelFile, spec: &DecoderSpec, options: &LoadOptions) -> Re
         layer_count: spec.layers.len(),
         parameter_count: facts.parameter_count,
         weights_bytes: file.weights_bytes(),
-        kv_bytes_per_token: (spec.kv_numbers() * options.kv_type.bytes()) as u64,
+        kv_bytes_per_token: spec.kv_bytes(options.kv_type) as u64,
     })
 }
 
@@ -119,16 +132,29 @@ impl Backend for CpuBackend {
     }
 
     fn open(&mut self, capacity_tokens: usize) -> Result<SequenceId, BackendError> {
-        self.opened += 1;
-        let id = SequenceId(self.opened);
-        self.sequences.insert(
-            id,
-            Sequence {
-                cache: self.decoder.new_cache(),
-                capacity_tokens,
-            },
-        );
-        Ok(id)
+        let cache = self.decoder.new_cache();
+        Ok(self.insert(cache, capacity_tokens))
+    }
+
+    fn fork(
+        &mut self,
+        other: SequenceId,
+        tokens: usize,
+        capacity_tokens: usize,
+    ) -> Result<SequenceId, BackendError> {
+        let Sequence { cache, .. } = self
+            .sequences
+            .get(&other)
+            .ok_or(BackendError::UnknownSequence(other))?;
+        if cache.len() < tokens {
+            return Err(BackendError::SequenceShort {
+                sequence: other,
+                tokens: cache.len(),
+                wanted: tokens,
+            });
+        }
+        let cache = cache.fork(tokens);
+        Ok(self.insert(cache, capacity_tokens))
     }
 
     fn close(&mut self, sequence: SequenceId) {
@@ -176,10 +202,13 @@ impl Backend for CpuBackend {
         result
     }
 
-    fn sequence_bytes(&self) -> u64 {
+    fn sequence_bytes(&self, sequence: SequenceId) -> u64 {
         self.sequences
-            .values()
-            .map(|sequence| sequence.cache.bytes())
-            .sum()
+            .get(&sequence)
+            .map_or(0, |sequence| sequence.cache.bytes())
+    }
+
+    fn bytes_for(&self, tokens: usize) -> u64 {
+        KvCache::block_tokens(tokens) as u64 * self.info.kv_bytes_per_token
     }
 }

@@ -46,10 +46,28 @@ impl KvCache {
         self.len() == 0
     }
 
-    /// Memory it takes.
+    /// Its share of the memory it takes, in bytes: the shares of all caches together are what is taken.
     #[must_use]
     pub fn bytes(&self) -> u64 {
-        self.layers.iter().map(|layer| layer.bytes() as u64).sum()
+        self.layers.iter().map(LayerCache::bytes).sum::<f64>().round() as u64
+    }
+
+    /// How many tokens a cache of `tokens` has memory for: it grows in blocks.
+    #[must_use]
+    pub fn block_tokens(tokens: usize) -> usize {
+        LayerCache::room(tokens)
+    }
+
+    /// A cache that begins with the first `tokens` of this one and shares their memory.
+    ///
+    /// # Panics
+    /// If there are fewer.
+    #[must_use]
+    pub fn fork(&self, tokens: usize) -> Self {
+        let layers = self.layers.iter().map(|layer| layer.fork(tokens));
+        Self {
+            layers: layers.collect(),
+        }
     }
 }
 

@@ -4,6 +4,8 @@ mod gguf;
 
 use rbee_artifacts::LlmArchitecture;
 
+use crate::kernels::KvType;
+
 /// The function between the two halves of the feed-forward part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Activation {
@@ -123,9 +125,9 @@ pub struct DecoderSpec {
 }
 
 impl DecoderSpec {
-    /// Numbers that the KV cache keeps for one position, over all layers.
+    /// Bytes that the KV cache keeps for one position, over all layers.
     #[must_use]
-    pub fn kv_numbers(&self) -> usize {
-        self.layers.len() * self.kv_heads * self.head_dim * 2
+    pub fn kv_bytes(&self, kind: KvType) -> usize {
+        self.layers.len() * self.kv_heads * kind.bytes(self.head_dim) * 2
     }
 }

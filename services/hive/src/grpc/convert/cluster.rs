@@ -19,7 +19,7 @@ pub(crate) struct Identity {
 }
 
 /// Writes this hive.
-pub(crate) fn hive_to_wire(hive: &Identity, view: &View) -> wire::Hive {
+pub(crate) fn hive_to_wire(hive: &Identity, view: &View, draining: bool) -> wire::Hive {
     wire::Hive {
         id: hive.id.to_string(),
         name: hive.name.clone(),
@@ -30,7 +30,7 @@ pub(crate) fn hive_to_wire(hive: &Identity, view: &View) -> wire::Hive {
         version: env!("CARGO_PKG_VERSION").into(),
         platform: Some(platform_to_wire(&Platform::current())),
         last_seen_at: None,
-        draining: false,
+        draining,
     }
 }
 
@@ -74,44 +74,55 @@ fn memory_to_wire(memory: &WorkerMemory) -> wire::WorkerMemory {
         estimated_bytes: memory.estimate.total_bytes(),
         estimated_loaded_bytes: memory.estimate.loaded_bytes(),
         resident_bytes: memory.resident_bytes,
-        limit_bytes: None,
+        limit_bytes: memory.limit_bytes,
     }
 }
 
 /// Writes a worker of this hive.
 pub(crate) fn worker_to_wire(worker: &Worker, hive: &Identity) -> wire::Worker {
-    let (failure, load_fraction) = match &worker.state {
-        State::Loading { fraction } => (None, *fraction),
-        State::Failed(failure) => (Some(failure_to_wire(failure)), None),
-        _ => (None, None),
-    };
     wire::Worker {
         id: worker.id.to_string(),
         model_id: worker.model_id.to_string(),
         worker_type: worker_type_to_wire(worker.worker_type).into(),
-        device_id: worker.device_id.to_string(),
-        state: state_to_wire(&worker.state).into(),
+        device_id: worker.device_id.map(|id| id.to_string()).unwrap_or_default(),
+        state: state_to_wire(worker.state).into(),
         hive_id: hive.id.to_string(),
         hive_address: hive.address.clone(),
         created_at: Some(timestamp_to_wire(worker.created_at)),
-        failure,
-        load_fraction,
+        failure: worker.failure.as_ref().map(failure_to_wire),
+        load_fraction: match worker.state {
+            State::Loading { fraction } => fraction,
+            _ => None,
+        },
         context_length: worker.context_length,
         process_id: worker.process_id,
         memory: worker.memory.as_ref().map(memory_to_wire),
-        ..wire::Worker::default()
+        state_since: Some(timestamp_to_wire(worker.state_since)),
+        restart_count: worker.restart_count,
+        next_attempt_at: worker.next_attempt_at.map(timestamp_to_wire),
+        pinned: worker.keep.pinned,
+        // One that came over the wire goes back to it, and a configured one is bounded.
+        idle_ttl: worker.keep.idle_ttl.and_then(|ttl| ttl.try_into().ok()),
+        // It answers, so it can be reached.
+        unreachable: false,
     }
 }
 
 /// Writes where a worker is in its life.
-pub(crate) fn state_to_wire(state: &State) -> wire::WorkerState {
+pub(crate) fn state_to_wire(state: State) -> wire::WorkerState {
     match state {
+        State::Pending => wire::WorkerState::Pending,
+        State::Validating => wire::WorkerState::Validating,
+        State::Fetching { .. } => wire::WorkerState::Fetching,
         State::Starting => wire::WorkerState::Starting,
         State::Loading { .. } => wire::WorkerState::Loading,
         State::Ready => wire::WorkerState::Ready,
-        State::Stopping { .. } => wire::WorkerState::Stopping,
+        State::Busy => wire::WorkerState::Busy,
+        State::Draining => wire::WorkerState::Draining,
+        State::Stopping => wire::WorkerState::Stopping,
         State::Stopped => wire::WorkerState::Stopped,
-        State::Failed(_) => wire::WorkerState::Failed,
+        State::Failed => wire::WorkerState::Failed,
+        State::CrashLooping => wire::WorkerState::CrashLooping,
     }
 }
 
@@ -122,6 +133,7 @@ fn failure_to_wire(failure: &Failure) -> wire::WorkerFailure {
         exit_code: failure.exit.and_then(Exit::code),
         signal: failure.exit.and_then(Exit::signal),
         log_tail: failure.log_tail.clone(),
+        occurred_at: failure.occurred_at.map(timestamp_to_wire),
         ..wire::WorkerFailure::default()
     }
 }

@@ -9,7 +9,7 @@ use rbee_service_kit::Fault;
 use rbee_wire::required_worker_type;
 
 use super::{Identity, device_to_wire, worker_to_wire};
-use crate::domain::{Fit, LlmSettings, Reservation, SpawnRequest, SpawnStep, fit_words};
+use crate::domain::{Fit, LlmSettings, SpawnRequest, SpawnStep, fit_words};
 use crate::grpc::status;
 use crate::spawn::{Check, SpawnError, SpawnEvent};
 
@@ -21,6 +21,7 @@ pub(crate) fn spawn_from_wire(request: &hive::SpawnWorkerRequest) -> Result<Spaw
         .map(|hive::spawn_worker_request::Settings::Llm(llm)| llm);
     Ok(SpawnRequest {
         force: request.force,
+        evict: request.evict,
         ..wanted(
             &request.model_id,
             request.worker_type,
@@ -70,6 +71,7 @@ fn wanted(
         device_id,
         llm: settings.map(settings_from_wire).transpose()?.unwrap_or_default(),
         force: false,
+        evict: false,
     })
 }
 
@@ -77,11 +79,7 @@ fn wanted(
 pub(crate) fn check_to_wire(check: &Check) -> hive::CheckSpawnResponse {
     hive::CheckSpawnResponse {
         estimate: check.fits.first().map(|fit| estimate_to_wire(&fit.estimate)),
-        devices: check
-            .fits
-            .iter()
-            .map(|fit| fit_to_wire(fit, &check.reservations))
-            .collect(),
+        devices: check.fits.iter().map(|fit| fit_to_wire(fit, check)).collect(),
         files_present: check.files_present,
     }
 }
@@ -107,13 +105,14 @@ fn estimate_to_wire(estimate: &Estimate) -> hive::MemoryEstimate {
     }
 }
 
-fn fit_to_wire(fit: &Fit, reservations: &[Reservation]) -> hive::DeviceFit {
+fn fit_to_wire(fit: &Fit, check: &Check) -> hive::DeviceFit {
+    let evictable = check.evictable.get(&fit.device.id);
     hive::DeviceFit {
-        device: Some(device_to_wire(&fit.device, reservations)),
+        device: Some(device_to_wire(&fit.device, &check.reservations)),
         fits: fit.fits(),
         fitting_context_length: fit.fitting_context_length,
         sentence: fit_words::sentence(fit),
-        evictable_worker_ids: Vec::new(),
+        evictable_worker_ids: evictable.into_iter().flatten().map(ToString::to_string).collect(),
     }
 }
 
@@ -151,6 +150,17 @@ pub(crate) fn spawn_event_to_wire(
             detail,
         }),
         SpawnEvent::Loading(fraction) => Event::Loading(hive::SpawnLoading { fraction }),
+        SpawnEvent::Fetching {
+            done_bytes,
+            total_bytes,
+        } => Event::Fetching(hive::SpawnFetching {
+            done_bytes,
+            total_bytes,
+        }),
+        SpawnEvent::Evicted(worker) => Event::Evicted(hive::SpawnEvicted {
+            worker_id: worker.id.to_string(),
+            model_id: worker.model_id.to_string(),
+        }),
         SpawnEvent::Ready(worker) => Event::Ready(worker_to_wire(&worker, identity)),
         SpawnEvent::Failed(error) => return Err(error),
     })
