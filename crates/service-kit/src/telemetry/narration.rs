@@ -11,9 +11,9 @@ use std::time::SystemTime;
 use parking_lot::Mutex;
 use tokio::sync::broadcast;
 use tracing::field::{Field, Visit};
-use tracing::{Event, Level, Subscriber};
+use tracing::{Event, Level, Metadata, Subscriber};
 use tracing_subscriber::Layer;
-use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::filter::{FilterFn, filter_fn};
 use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::LookupSpan;
 
@@ -142,7 +142,12 @@ where
         service,
         narrator: Narrator::of_this_process(),
     }
-    .with_filter(filter_fn(|metadata| metadata.target() == TARGET))
+    .with_filter(filter())
+}
+
+/// Without its hint the levels of all other trace points would have to be looked at.
+fn filter() -> FilterFn<impl Fn(&Metadata<'_>) -> bool> {
+    filter_fn(|metadata: &Metadata<'_>| metadata.target() == TARGET).with_max_level_hint(Level::INFO)
 }
 
 struct NarrationLayer {
@@ -209,7 +214,7 @@ mod tests {
             service: "rbee-test",
             narrator: narrator.clone(),
         }
-        .with_filter(filter_fn(|metadata| metadata.target() == TARGET));
+        .with_filter(filter());
         let (_, mut live) = narrator.subscribe(0);
         tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
             tracing::info!("only a log line");
