@@ -213,12 +213,27 @@ pub fn raw_unix_channel(socket: PathBuf) -> Channel {
     let endpoint = configure(
         Endpoint::from_static("http://worker.invalid"),
         Keepalive::SAME_HOST,
-    );
+    )
+    .initial_stream_window_size(WORKER_STREAM_WINDOW_BYTES);
     endpoint.connect_with_connector_lazy(tower::service_fn(move |_| {
         let socket = socket.clone();
         async move { tokio::net::UnixStream::connect(socket).await.map(TokioIo::new) }
     }))
 }
+
+/// What may be under way to us on one stream: what it takes for 20 MB/s at a round trip of 50 ms, and what a stream
+/// that nobody reads may cost.
+const STREAM_WINDOW_BYTES: u32 = 1 << 20;
+
+/// The same of a stream from a worker, whose socket has no round trip to speak of. A client of the hive that does not
+/// read costs the hive this much, and then its worker waits.
+const WORKER_STREAM_WINDOW_BYTES: u32 = 256 << 10;
+
+/// What may be under way to us on all streams of a connection: no limit (RFC 9113, 6.9.1, knows none higher), because
+/// a few streams that nobody reads would use any other up, and then all streams of the connection would stand still.
+/// The second reason is h2's guard against many small frames, which has half of this as its measure: 10,000 unread
+/// tokens ended a connection whose window was 4 MiB, and with it the answers of everybody else.
+const CONNECTION_WINDOW_BYTES: u32 = (1 << 31) - 1;
 
 fn configure(endpoint: Endpoint, keepalive: Keepalive) -> Endpoint {
     endpoint
@@ -228,8 +243,8 @@ fn configure(endpoint: Endpoint, keepalive: Keepalive) -> Endpoint {
         .keep_alive_timeout(keepalive.patience)
         // A watch is idle for most of its life.
         .keep_alive_while_idle(true)
-        .initial_stream_window_size(1 << 20)
-        .initial_connection_window_size(4 << 20)
+        .initial_stream_window_size(STREAM_WINDOW_BYTES)
+        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
 }
 
 /// The value of the `authorization` header for a token.
