@@ -2,6 +2,7 @@
 
 mod catalog;
 mod download;
+mod proxy;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -24,6 +25,8 @@ enum Subject {
     Catalog(catalog::Arguments),
     /// Downloads a large file from a hub on loopback, in turns with `curl | sha256sum`; then with a `kill -9` at half.
     Download(download::Arguments),
+    /// What the hive adds to the latency of a worker's messages, and how many pass in a second of one core.
+    Proxy(proxy::Arguments),
 }
 
 /// Measures, prints, and fails only if something ended wrong: what is fast enough is for people to say.
@@ -31,6 +34,7 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<ExitCo
     match &arguments.subject {
         Subject::Catalog(arguments) => catalog::run(workspace, arguments),
         Subject::Download(arguments) => download::run(workspace, arguments),
+        Subject::Proxy(arguments) => proxy::run(workspace, arguments),
     }
 }
 
