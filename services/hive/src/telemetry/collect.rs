@@ -88,11 +88,6 @@ fn write_requests(page: &mut Page, counts: &Counts, workers: &[WorkerId]) {
         each.map(move |(code, count)| ([id.as_str(), code_name(Code::from(*code))], *count as f64))
     });
     page.family(&names::REQUESTS, ended);
-    let running = |id| counts.requests.get(id).map_or(0, |requests| requests.running);
-    page.family(
-        &names::REQUESTS_RUNNING,
-        workers.iter().map(|id| ([id.as_str()], running(id) as f64)),
-    );
 }
 
 fn write_workers(page: &mut Page, workers: &[Worker]) {
@@ -130,6 +125,10 @@ fn write_processes(page: &mut Page, sample: &Sample, there: &[WorkerId]) {
     let of_each = |value: fn(&WorkerSample) -> Option<f64>| {
         workers().filter_map(move |worker| Some(([worker.worker.id.as_str()], value(worker)?)))
     };
+    page.family(
+        &names::REQUESTS_RUNNING,
+        of_each(|worker| Some(f64::from(worker.load?.1.running))),
+    );
     page.family(
         &names::REQUESTS_WAITING,
         of_each(|worker| Some(f64::from(worker.load?.1.waiting))),

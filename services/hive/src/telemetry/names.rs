@@ -34,7 +34,7 @@ metrics! {
     REQUESTS: Counter "rbee_worker_requests_total" ["worker", "code"]
         "Requests that were passed on to a worker and have ended, by gRPC code.";
     REQUESTS_RUNNING: Gauge "rbee_worker_requests_running" ["worker"]
-        "Requests that are being answered through this hive.";
+        "Requests that the worker is answering, as it says.";
     REQUESTS_WAITING: Gauge "rbee_worker_requests_waiting" ["worker"]
         "Requests that wait in the worker's queue, as it says.";
     SLOTS: Gauge "rbee_worker_slots" ["worker"]

@@ -37,6 +37,13 @@ struct Home {
     live: Mutex<BTreeMap<String, PathBuf>>,
 }
 
+impl Drop for Home {
+    fn drop(&mut self) {
+        // Where a worker is still dying, the next hive removes it.
+        let _ = fs::remove_dir(&self.folder);
+    }
+}
+
 impl Cgroups {
     /// No groups.
     #[must_use]
