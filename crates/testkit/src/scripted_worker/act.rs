@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 const MESSAGE: &str = "act: ";
 
 /// The file in its working folder that tells the worker what to do.
-const FILE: &str = "act.json";
+const FILE: &str = "acts.json";
 
 /// Something out of order that a worker does.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,24 +55,34 @@ impl Act {
         serde_json::from_str(text.strip_prefix(MESSAGE)?).ok()
     }
 
-    /// Makes the worker that works in `folder` do this. It looks every few milliseconds. Of two acts
-    /// in a row it may miss the first.
+    /// Makes the worker that works in `folder` do this. It looks every few milliseconds; what was put there
+    /// before and is still there is not done.
     ///
     /// # Errors
     /// If the folder can't be written to, as that of a worker that is gone.
     pub fn put(&self, folder: &Path) -> std::io::Result<()> {
-        let half = folder.join("act.half");
-        std::fs::write(&half, self.to_json())?;
+        Self::put_all(std::slice::from_ref(self), folder)
+    }
+
+    /// Makes the worker that works in `folder` do these one after the other.
+    ///
+    /// # Errors
+    /// As [`put`](Self::put).
+    pub fn put_all(acts: &[Self], folder: &Path) -> std::io::Result<()> {
+        let half = folder.join("acts.half");
+        std::fs::write(&half, serde_json::to_vec(acts)?)?;
         // In one step: half an act would be none.
         std::fs::rename(half, folder.join(FILE))
     }
 
     /// Takes what was [put](Self::put) into the working folder.
-    pub(super) fn take() -> Option<Self> {
+    pub(super) fn take() -> Vec<Self> {
         let file = PathBuf::from(FILE);
-        let json = std::fs::read(&file).ok()?;
+        let Ok(json) = std::fs::read(&file) else {
+            return Vec::new();
+        };
         let _ = std::fs::remove_file(file);
-        serde_json::from_slice(&json).ok()
+        serde_json::from_slice(&json).unwrap_or_default()
     }
 
     fn to_json(&self) -> String {

@@ -53,7 +53,7 @@ impl Behaviour {
         let behaviour = self.clone();
         std::thread::spawn(move || {
             loop {
-                if let Some(act) = Act::take() {
+                for act in Act::take() {
                     behaviour.perform_now(act, &runtime);
                 }
                 std::thread::sleep(LOOK);
@@ -73,7 +73,11 @@ impl Behaviour {
             }
             Act::Exit(code) => std::process::exit(code),
             Act::Signal(number) => die_by(number),
-            Act::Hang => hang(runtime),
+            Act::Hang => {
+                // Who hangs does not begin an answer in the moment that is left.
+                self.stalled.store(true, Ordering::SeqCst);
+                hang(runtime);
+            }
             Act::Stall => self.stalled.store(true, Ordering::SeqCst),
             Act::Fork => fleeing::fork(fleeing::STAYS),
             Act::Flee => fleeing::fork(fleeing::FLEES),
