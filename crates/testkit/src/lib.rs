@@ -1,6 +1,7 @@
 //! Process harness, OTLP collector, scripted hubs and fixtures for the tests of the services.
 
 pub mod collector;
+pub mod control_group;
 pub mod exposition;
 pub mod hub;
 pub mod models;

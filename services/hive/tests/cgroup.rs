@@ -4,64 +4,21 @@
 #![allow(clippy::unwrap_used, reason = "a test says no by panicking")]
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
-use rbee_hive::domain::{Exit, cgroup};
+use rbee_hive::domain::Exit;
 use rbee_hive::process::{
     CgroupSetting, Cgroups, Launched, Launcher, WorkerCgroup, WorkerCommand, environment,
 };
+use rbee_testkit::control_group::ControlGroup;
 use tokio::io::AsyncReadExt as _;
 
 /// Long enough for a loaded machine; nothing here waits that long when it works.
 const DEADLINE: Duration = Duration::from_secs(30);
 
-/// A folder of control groups of the test's own, gone at its end.
-struct Place(PathBuf);
-
-impl Place {
-    fn make(name: &str) -> Option<Self> {
-        let mountinfo = std::fs::read_to_string("/proc/self/mountinfo").unwrap();
-        let Some(mount) = cgroup::mount(&mountinfo) else {
-            eprintln!("skipped: control groups of version 2 are not mounted here");
-            return None;
-        };
-        let folder = mount
-            .top()
-            .join(format!("rbee-test-{name}-{}", std::process::id()));
-        match std::fs::create_dir(&folder) {
-            Ok(()) => Some(Self(folder)),
-            Err(error) => {
-                eprintln!("skipped: cannot make {}: {error}", folder.display());
-                None
-            }
-        }
-    }
-
-    fn groups(&self, hive_id: &str) -> Cgroups {
-        Cgroups::detect(&CgroupSetting::Folder(self.0.clone()), hive_id).unwrap()
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let _ = std::fs::write(self.0.join("cgroup.kill"), "1");
-        let deadline = Instant::now() + DEADLINE;
-        while !remove(&self.0) && Instant::now() < deadline {
-            std::thread::sleep(Duration::from_millis(10));
-        }
-    }
-}
-
-/// Removes a group and those below; answers whether it is gone.
-fn remove(folder: &Path) -> bool {
-    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
-        if entry.path().is_dir() {
-            remove(&entry.path());
-        }
-    }
-    let _ = std::fs::remove_dir(folder);
-    !folder.exists()
+fn groups_in(place: &ControlGroup, hive_id: &str) -> Cgroups {
+    Cgroups::detect(&CgroupSetting::Folder(place.folder().into()), hive_id).unwrap()
 }
 
 async fn until(what: &str, mut holds: impl FnMut() -> bool) {
@@ -100,8 +57,10 @@ async fn launch(launcher: &Launcher, group: &WorkerCgroup, folder: &Path, script
 
 #[tokio::test]
 async fn a_worker_is_in_its_group_with_all_it_forks_and_what_it_uses_is_counted() {
-    let Some(place) = Place::make("usage") else { return };
-    let groups = place.groups("hive-1");
+    let Some(place) = ControlGroup::make("usage") else {
+        return;
+    };
+    let groups = groups_in(&place, "hive-1");
     let group = groups.create("bee-1", None).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let launcher = Launcher::start().unwrap();
@@ -121,7 +80,7 @@ async fn a_worker_is_in_its_group_with_all_it_forks_and_what_it_uses_is_counted(
     drop(group);
     assert_eq!(groups.usage("bee-1"), None);
     until("the group is gone", || {
-        std::fs::read_dir(place.0.join("rbee-hive-1"))
+        std::fs::read_dir(place.folder().join("rbee-hive-1"))
             .unwrap()
             .flatten()
             .all(|entry| !entry.path().is_dir())
@@ -131,10 +90,10 @@ async fn a_worker_is_in_its_group_with_all_it_forks_and_what_it_uses_is_counted(
 
 #[tokio::test]
 async fn one_that_left_the_process_group_ends_too() {
-    let Some(place) = Place::make("setsid") else {
+    let Some(place) = ControlGroup::make("setsid") else {
         return;
     };
-    let groups = place.groups("hive-1");
+    let groups = groups_in(&place, "hive-1");
     let folder = tempfile::tempdir().unwrap();
     let launcher = Launcher::start().unwrap();
     // It forgets the mark in its environment as well, leads a session of its own, and holds no pipe.
@@ -166,12 +125,12 @@ async fn one_that_left_the_process_group_ends_too() {
 
 #[tokio::test]
 async fn what_an_earlier_hive_left_is_ended_and_what_is_others_is_not() {
-    let Some(place) = Place::make("leftovers") else {
+    let Some(place) = ControlGroup::make("leftovers") else {
         return;
     };
     let folder = tempfile::tempdir().unwrap();
     let launcher = Launcher::start().unwrap();
-    let (earlier, neighbour) = (place.groups("hive-1"), place.groups("hive-2"));
+    let (earlier, neighbour) = (groups_in(&place, "hive-1"), groups_in(&place, "hive-2"));
     let left = earlier.create("bee-1", None).unwrap();
     let others = neighbour.create("bee-1", None).unwrap();
     let script = "echo $$; sleep 600";
@@ -180,10 +139,10 @@ async fn what_an_earlier_hive_left_is_ended_and_what_is_others_is_not() {
     // As after `kill -9` of the hive: nobody has cleaned.
     std::mem::forget(left);
 
-    let next = place.groups("hive-1");
+    let next = groups_in(&place, "hive-1");
     assert_eq!(first.process.wait().await, Exit::Signal(9));
     assert!(!runs(first_id) && runs(second_id));
-    let home = place.0.join("rbee-hive-1");
+    let home = place.folder().join("rbee-hive-1");
     let groups = || {
         std::fs::read_dir(&home)
             .unwrap()
@@ -198,10 +157,10 @@ async fn what_an_earlier_hive_left_is_ended_and_what_is_others_is_not() {
 
 #[tokio::test]
 async fn beyond_its_limit_a_worker_ends_and_why_is_certain() {
-    let Some(place) = Place::make("memory") else {
+    let Some(place) = ControlGroup::make("memory") else {
         return;
     };
-    let groups = place.groups("hive-1");
+    let groups = groups_in(&place, "hive-1");
     let limit = 64 << 20;
     let group = groups.create("bee-1", Some(limit)).unwrap();
     if group.memory_limit_bytes().is_none() {

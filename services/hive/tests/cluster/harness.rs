@@ -100,25 +100,25 @@ pub(crate) async fn start_catalog(data: &Path, listener: Listener) -> Served {
 }
 
 pub(crate) async fn start_hive(data: &Path, catalog: &Served, worker: WorkerConfig) -> (Served, Hive) {
-    start_hive_with_devices(data, catalog, worker, "").await
+    start_hive_with(data, catalog, |config| config.worker = worker).await
 }
 
-async fn start_hive_with_devices(
+/// The same with whatever else is configured.
+async fn start_hive_with(
     data: &Path,
     catalog: &Served,
-    worker: WorkerConfig,
-    devices: &str,
+    change: impl FnOnce(&mut HiveConfig),
 ) -> (Served, Hive) {
     let lifecycle = Lifecycle::new();
     let listener = any_port().await;
     let address = format!("http://{}", listener.local_addr().unwrap());
-    let config = HiveConfig {
+    let mut config = HiveConfig {
         folder: Some(data.join("hive")),
         store: Some(data.join("store").to_str().unwrap().to_owned()),
-        devices: devices.to_owned(),
-        worker,
+        worker: quick(),
         ..HiveConfig::default()
     };
+    change(&mut config);
     let target = Target {
         address: catalog.address.clone(),
         token: None,
@@ -141,13 +141,14 @@ impl Cluster {
 
     pub(crate) async fn start_with(worker: WorkerConfig) -> Self {
         let cluster = Self::bare(worker).await;
+        cluster.install_scripted().await;
         cluster
-            .install(
-                WorkerType::CpuLlm,
-                &std::fs::read(scripted_worker::program()).unwrap(),
-            )
-            .await;
-        cluster
+    }
+
+    /// Installs the scripted worker as `cpu-llm`.
+    pub(crate) async fn install_scripted(&self) {
+        let program = std::fs::read(scripted_worker::program()).unwrap();
+        self.install(WorkerType::CpuLlm, &program).await;
     }
 
     /// A cluster without a worker program.
@@ -157,12 +158,21 @@ impl Cluster {
 
     /// The same with devices that are hidden and declared by these rules.
     pub(crate) async fn bare_with_devices(worker: WorkerConfig, devices: &str) -> Self {
+        Self::bare_with(|config| {
+            config.worker = worker;
+            config.devices = devices.to_owned();
+        })
+        .await
+    }
+
+    /// The same with whatever else is configured.
+    pub(crate) async fn bare_with(change: impl FnOnce(&mut HiveConfig)) -> Self {
         let data = tempfile::tempdir().unwrap();
         let catalog = start_catalog(data.path(), any_port().await).await;
         let store = Store::open(data.path().join("store").to_str().unwrap())
             .await
             .unwrap();
-        let (hive, handle) = start_hive_with_devices(data.path(), &catalog, worker, devices).await;
+        let (hive, handle) = start_hive_with(data.path(), &catalog, change).await;
         Self {
             data,
             store,

@@ -14,7 +14,7 @@ use rbee_testkit::exposition::scrape;
 use rbee_testkit::scripted_worker::{Act, Script};
 use tonic::{Code, Streaming};
 
-use crate::harness::{Cluster, DEADLINE};
+use crate::harness::{Cluster, DEADLINE, request};
 use crate::proxy::chat;
 
 async fn watch(
@@ -219,5 +219,45 @@ async fn prometheus_reads_it_all() {
             None,
             "{name} keeps a worker that left"
         );
+    }
+}
+
+#[tokio::test]
+async fn what_happens_is_counted() {
+    let cluster = Cluster::start().await;
+    let address = serve_metrics(&cluster).await;
+    let script = Script {
+        exit_serving: Some(3),
+        ..Script::default()
+    };
+    let worker = cluster.spawn_scripted("bee", &script).await;
+    let refused = cluster.spawn(&request("local:nobody")).await;
+    assert_eq!(refused.reason(), reason::MODEL_NOT_FOUND);
+    let page = scrape(address).await;
+    let spawns = |labels: &[(&str, &str)]| page["rbee_spawns_total"].value(labels);
+    assert_eq!(spawns(&[("outcome", "ready"), ("reason", "")]), Some(1.0));
+    let failed = [("outcome", "failed"), ("reason", reason::MODEL_NOT_FOUND)];
+    assert_eq!(spawns(&failed), Some(1.0));
+    let durations = &page["rbee_spawn_duration_seconds"].samples;
+    let count = |outcome: &str| {
+        let mut lines = durations.iter();
+        let found = lines.find(|(name, labels, _)| name.ends_with("_count") && labels["outcome"] == outcome);
+        found.unwrap().2
+    };
+    assert_eq!((count("ready"), count("failed")), (1.0, 1.0));
+    assert!(!page.contains_key("rbee_worker_crashes_total"));
+
+    let _ = chat(&cluster, &worker.id).await;
+    let deadline = tokio::time::Instant::now() + DEADLINE;
+    let page = loop {
+        let page = scrape(address).await;
+        if page.contains_key("rbee_worker_restarts_total") {
+            break page;
+        }
+        assert!(tokio::time::Instant::now() < deadline, "no restart is counted");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    };
+    for name in ["rbee_worker_crashes_total", "rbee_worker_restarts_total"] {
+        assert_eq!(page[name].value(&[]), Some(1.0), "{name}");
     }
 }
