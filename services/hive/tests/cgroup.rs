@@ -4,14 +4,16 @@
 #![allow(clippy::unwrap_used, reason = "a test says no by panicking")]
 
 use std::collections::BTreeMap;
+use std::io::{BufRead as _, BufReader};
 use std::path::Path;
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rbee_hive::domain::Exit;
 use rbee_hive::process::{
     CgroupSetting, Cgroups, Launched, Launcher, WorkerCgroup, WorkerCommand, environment,
 };
-use rbee_testkit::control_group::ControlGroup;
+use rbee_testkit::control_group::{ControlGroup, processes};
 use tokio::io::AsyncReadExt as _;
 
 /// Long enough for a loaded machine; nothing here waits that long when it works.
@@ -195,4 +197,130 @@ fn nobody_elses_group_is_taken() {
         own,
         "it did not move"
     );
+}
+
+/// A hive in a group, and the first thing that it says of control groups.
+struct Hive {
+    process: Child,
+    said: String,
+}
+
+impl Hive {
+    /// Starts one in `group`, with the default settings.
+    fn start(group: &Path, data: &Path) -> Self {
+        // The shell enters the group and becomes the hive.
+        let script = "echo 0 > \"$0/cgroup.procs\" && exec \"$@\"";
+        let mut process = Command::new("/bin/sh")
+            .args(["-c", script])
+            .arg(group)
+            .arg(env!("CARGO_BIN_EXE_rbee-hive"))
+            .args(["--listen", "127.0.0.1:0", "--folder"])
+            .arg(data.join("hive"))
+            .arg("--store")
+            .arg(data.join("store"))
+            .env("RBEE_LOG", "info")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(process.stderr.take().unwrap()).lines();
+        let (sender, inbox) = std::sync::mpsc::channel();
+        // Reads on, so that the hive is never held up, until it ends.
+        std::thread::spawn(move || {
+            for line in lines.map_while(Result::ok) {
+                let _ = sender.send(line);
+            }
+        });
+        let said = loop {
+            let line = inbox.recv_timeout(DEADLINE).unwrap();
+            if line.contains("control groups") {
+                break line;
+            }
+        };
+        Self { process, said }
+    }
+
+    fn id(&self) -> u32 {
+        self.process.id()
+    }
+}
+
+impl Drop for Hive {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// Marks a group as systemd marks one that it hands to a service.
+fn delegate(group: &Path) {
+    let path = std::ffi::CString::new(group.to_str().unwrap()).unwrap();
+    // SAFETY: both strings end with a null byte, and the value has the length that is said.
+    let result = unsafe {
+        nix::libc::setxattr(
+            path.as_ptr(),
+            c"user.delegate".as_ptr(),
+            b"1".as_ptr().cast(),
+            1,
+            0,
+        )
+    };
+    assert_eq!(result, 0, "{}", std::io::Error::last_os_error());
+}
+
+fn names(place: &ControlGroup) -> Vec<String> {
+    let groups = place.inner().into_iter();
+    groups
+        .map(|group| group.file_name().unwrap().to_str().unwrap().to_owned())
+        .collect()
+}
+
+#[test]
+fn a_group_that_was_given_to_the_hive_is_used() {
+    let Some(place) = ControlGroup::make("given") else {
+        return;
+    };
+    delegate(place.folder());
+    let data = tempfile::tempdir().unwrap();
+    let hive = Hive::start(place.folder(), data.path());
+    assert!(hive.said.contains("workers get control groups"), "{}", hive.said);
+    assert_eq!(
+        processes(place.folder()),
+        [] as [u32; 0],
+        "a group that hands on has none"
+    );
+    assert_eq!(processes(&place.folder().join("hive")), [hive.id()]);
+    let groups = names(&place);
+    assert!(groups.iter().any(|name| name.starts_with("rbee-")), "{groups:?}");
+}
+
+#[test]
+fn a_group_that_nobody_gave_to_the_hive_is_left_alone() {
+    let Some(place) = ControlGroup::make("kept") else {
+        return;
+    };
+    let data = tempfile::tempdir().unwrap();
+    let hive = Hive::start(place.folder(), data.path());
+    assert!(hive.said.contains("was not delegated"), "{}", hive.said);
+    assert_eq!(processes(place.folder()), [hive.id()]);
+    assert_eq!(names(&place), [] as [&str; 0]);
+}
+
+#[test]
+fn a_group_with_others_in_it_is_left_alone() {
+    let Some(place) = ControlGroup::make("shared") else {
+        return;
+    };
+    delegate(place.folder());
+    let mut other = Command::new("sleep").arg("600").spawn().unwrap();
+    std::fs::write(place.folder().join("cgroup.procs"), other.id().to_string()).unwrap();
+    let data = tempfile::tempdir().unwrap();
+    let hive = Hive::start(place.folder(), data.path());
+    assert!(hive.said.contains("others run in its group too"), "{}", hive.said);
+    assert_eq!(processes(place.folder()).len(), 2);
+    assert_eq!(names(&place), [] as [&str; 0]);
+    drop(hive);
+    other.kill().unwrap();
+    other.wait().unwrap();
 }
