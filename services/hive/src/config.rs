@@ -79,6 +79,8 @@ pub struct WorkerConfig {
     /// A worker that has answered nothing for this long is stopped, unless its spawn says otherwise; absent for never.
     #[serde(with = "optional_duration", skip_serializing_if = "Option::is_none")]
     pub idle_ttl: Option<Duration>,
+    /// How much of its log each worker may have on disk, in bytes; 512 KiB at least.
+    pub log_bytes: u64,
     /// Section `[hive.worker.restart]`.
     pub restart: RestartConfig,
     /// Environment variables that workers get besides the few that are passed on.
@@ -99,6 +101,8 @@ impl Default for WorkerConfig {
             limit_memory: true,
             drain_grace: Duration::from_secs(30),
             idle_ttl: None,
+            // Some 80,000 lines.
+            log_bytes: 8 << 20,
             restart: RestartConfig::default(),
             environment: BTreeMap::new(),
         }

@@ -7,6 +7,7 @@
 //! <folder>/workers/<id>/           one for each worker, gone when it is gone
 //! <folder>/sockets/<id>.sock       or elsewhere, see Sockets
 //! <folder>/binaries/<SHA-256>/     worker programs
+//! <folder>/logs/<id>/              workers' logs, see Logs
 //! ```
 
 use std::fs::{File, TryLockError};
@@ -18,6 +19,7 @@ use rbee_artifacts::{HiveId, IdError};
 use rbee_service_kit::narrate_warn;
 use uuid::Uuid;
 
+use crate::log::Logs;
 use crate::process::kill_leftovers;
 use crate::worker::{Sockets, SocketsError};
 
@@ -60,6 +62,7 @@ pub(crate) struct Folders {
     path: PathBuf,
     workers: PathBuf,
     binaries: PathBuf,
+    logs: PathBuf,
     sockets: Sockets,
     _lock: File,
 }
@@ -95,6 +98,7 @@ impl Folders {
             path: folder.clone(),
             workers,
             binaries: folder.join("binaries"),
+            logs: folder.join("logs"),
             sockets,
             _lock: lock,
         })
@@ -122,6 +126,17 @@ impl Folders {
     #[must_use]
     pub(crate) fn binaries(&self) -> &Path {
         &self.binaries
+    }
+
+    /// Workers' logs, each of at most this size in bytes. They outlive the hive, other than what else is workers'.
+    ///
+    /// # Errors
+    /// If their folder can't be created.
+    pub(crate) fn open_logs(&self, limit_bytes: u64) -> Result<Logs, FoldersError> {
+        Logs::open(self.logs.clone(), limit_bytes).map_err(|source| FoldersError::Use {
+            path: self.logs.clone(),
+            source,
+        })
     }
 
     /// Where workers listen.

@@ -37,6 +37,7 @@ mod folders;
 mod grpc;
 mod host;
 mod ledger;
+pub mod log;
 pub mod process;
 mod proxy;
 mod reconciler;

@@ -104,6 +104,8 @@ impl Hive {
         let host = Host::new(devices.clone(), workers.clone());
         let telemetry = Telemetry::new(host.clone(), devices, workers.clone(), cgroups.clone());
         let (file, ledger) = LedgerFile::open(folders.path())?;
+        let logs = folders.open_logs(config.worker.log_bytes)?;
+        logs.keep_only(&ledger.workers.iter().map(|desired| desired.id.clone()).collect());
         let (reconciler, orders) = Reconciler::new(file, ledger, config.worker.drain_grace);
         let (registrar, told) = Registrar::new(
             catalog.clone(),
@@ -122,6 +124,7 @@ impl Hive {
             launcher: Launcher::start().map_err(StartError::Launcher)?,
             workers: workers.clone(),
             orders: orders.clone(),
+            logs: logs.clone(),
             host: host.clone(),
             told: told.clone(),
             cgroups,
@@ -142,6 +145,7 @@ impl Hive {
             orders,
             idle_ttl,
             workers,
+            logs,
             host,
             telemetry,
             shutdown: lifecycle.token(),

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use rbee_hive::domain::{Exit, Report};
+use rbee_hive::domain::{Exit, Failure, Report};
+use rbee_hive::log::{Log, Logs};
 use rbee_hive::process::{Launched, Launcher, WorkerCommand, capture, environment, kill_leftovers};
 
 /// Long enough for a loaded machine; nothing here waits that long when it works.
@@ -23,6 +24,12 @@ fn shell(script: &str, folder: &Path) -> WorkerCommand {
         token: "secret-token".into(),
         cgroup: None,
     }
+}
+
+fn log_in(folder: &Path, limit_bytes: u64) -> Log {
+    Logs::open(folder.join("logs"), limit_bytes)
+        .unwrap()
+        .of(&"w".parse().unwrap())
 }
 
 async fn until(what: &str, mut holds: impl FnMut() -> bool) {
@@ -73,16 +80,58 @@ async fn output_is_read_and_exits_are_told() {
         stdout,
         stderr,
     } = launcher.launch(shell(script, folder.path())).await.unwrap();
-    let log_file = folder.path().join("worker.log");
-    let mut output = capture("w", stdout, stderr, &log_file);
+    let log = log_in(folder.path(), 0);
+    log.hive_line("not the worker's");
+    let mut output = capture("w", stdout, stderr, log);
     assert_eq!(process.wait().await, Exit::Code(7));
     assert_eq!(output.drain(DEADLINE).await, [Report::Ready]);
-    let lines: BTreeSet<_> = output.log.tail(10).into_iter().collect();
+    let lines: BTreeSet<_> = output.tail(10).into_iter().collect();
     assert_eq!(
         lines,
         BTreeSet::from(["got secret-token".to_owned(), "to-stderr".to_owned()])
     );
-    assert!(std::fs::read_to_string(log_file).unwrap().contains("to-stderr\n"));
+    let streams: BTreeSet<_> = output
+        .log
+        .tail(10)
+        .iter()
+        .map(|line| line.stream.name())
+        .collect();
+    assert_eq!(streams, BTreeSet::from(["err", "hive", "out"]));
+    output.log.flushed().await;
+    let file = folder.path().join("logs/w/00000000000000000000.log");
+    assert!(
+        std::fs::read_to_string(file)
+            .unwrap()
+            .contains(" err to-stderr\n")
+    );
+}
+
+#[tokio::test]
+async fn a_token_that_is_written_is_concealed_in_log_and_reports() {
+    let folder = tempfile::tempdir().unwrap();
+    let launcher = Launcher::start().unwrap();
+    let script = r#"read token; echo "my token is $token!"; printf '%s' "$token" >&2
+        echo "rbee-worker: {\"event\":\"failed\",\"reason\":\"MODEL_CORRUPT\",\"message\":\"$token\"}""#;
+    let command = shell(script, folder.path());
+    let log = log_in(folder.path(), 0);
+    log.conceal(&command.token);
+    let Launched {
+        process,
+        stdout,
+        stderr,
+    } = launcher.launch(command).await.unwrap();
+    let mut output = capture("w", stdout, stderr, log);
+    assert_eq!(process.wait().await, Exit::Code(0));
+    let reports = output.drain(DEADLINE).await;
+    assert_eq!(
+        reports,
+        [Report::Failed(Failure::new("MODEL_CORRUPT", "[token]"))]
+    );
+    let lines: BTreeSet<_> = output.tail(10).into_iter().collect();
+    assert_eq!(
+        lines,
+        BTreeSet::from(["my token is [token]!".to_owned(), "[token]".to_owned()])
+    );
 }
 
 #[tokio::test]
@@ -236,19 +285,24 @@ async fn a_flood_of_log_is_bounded_in_memory_and_on_disk() {
         stdout,
         stderr,
     } = launcher.launch(shell(script, folder.path())).await.unwrap();
-    let log_file = folder.path().join("worker.log");
-    let mut output = capture("w", stdout, stderr, &log_file);
+    let limit = 1 << 20;
+    let mut output = capture("w", stdout, stderr, log_in(folder.path(), limit));
     assert_eq!(process.wait().await, Exit::Code(0));
     output.drain(DEADLINE).await;
-    let tail = output.log.tail(1000);
-    assert_eq!(tail.len(), 200);
+    let tail = output.tail(10_000);
+    assert!(tail.len() >= 100);
+    assert!(
+        tail.iter().map(String::len).sum::<usize>() <= 512 << 10,
+        "what memory holds"
+    );
     assert_eq!(tail.last().unwrap(), "last");
-    assert!(tail.iter().all(|line| line.len() < 5000));
-    let on_disk: u64 = std::fs::read_dir(folder.path())
+    assert!(tail.iter().all(|line| line.len() < 4200));
+    output.log.flushed().await;
+    let on_disk: u64 = std::fs::read_dir(folder.path().join("logs/w"))
         .unwrap()
         .map(|entry| entry.unwrap().metadata().unwrap().len())
         .sum();
-    assert!(on_disk < 10 << 20, "{on_disk}");
+    assert!((limit / 2..=limit).contains(&on_disk), "{on_disk}");
 }
 
 #[tokio::test]

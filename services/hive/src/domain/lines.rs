@@ -49,6 +49,9 @@ impl LineSplitter {
             self.line.pop();
         }
         let mut text = String::from_utf8_lossy(&self.line).into_owned();
+        // What stands for a byte that is no text is longer than it.
+        self.cut |= text.len() > self.limit_bytes;
+        text.truncate(text.floor_char_boundary(self.limit_bytes));
         if self.cut {
             text.push_str(CUT_MARK);
         }
@@ -90,6 +93,11 @@ mod tests {
     #[test]
     fn what_is_no_text_is_replaced() {
         assert_eq!(split(80, &[b"a\xffb\n"]), ["a\u{fffd}b"]);
+        assert_eq!(
+            split(7, &[b"\xff\xff\xff\n"]),
+            ["\u{fffd}\u{fffd} […]"],
+            "and does not grow"
+        );
     }
 
     proptest! {

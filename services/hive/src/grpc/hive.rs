@@ -18,6 +18,7 @@ use super::convert::{self, Identity};
 use super::{status, telemetry};
 use crate::domain::{Keep, Worker};
 use crate::host::Host;
+use crate::log::Logs;
 use crate::reconciler::{OrderError, Orders};
 use crate::spawn::Spawner;
 use crate::telemetry::Telemetry;
@@ -35,6 +36,7 @@ pub(crate) struct HiveHandler {
     pub(crate) spawner: Spawner,
     pub(crate) orders: Orders,
     pub(crate) workers: Workers,
+    pub(crate) logs: Logs,
     pub(crate) host: Host,
     /// How long workers are kept of which a spawn says nothing.
     pub(crate) idle_ttl: Option<Duration>,
@@ -283,9 +285,15 @@ impl HiveService for HiveHandler {
 
     async fn stream_logs(
         &self,
-        _: Request<wire::StreamLogsRequest>,
+        request: Request<wire::StreamLogsRequest>,
     ) -> Result<Response<Self::StreamLogsStream>, Status> {
-        Err(Status::unimplemented("stream_logs is being built"))
+        let id = worker_id(&request.get_ref().worker_id)?;
+        if self.workers.get(&id).is_none() {
+            return Err(status::worker_not_found(id.as_str()).into());
+        }
+        let lines = super::logs::stream(self.logs.get(&id), request.get_ref()).await?;
+        let lines = lines.take_until(self.shutdown.clone().cancelled_owned());
+        Ok(Response::new(Box::pin(lines)))
     }
 
     async fn watch_telemetry(

@@ -2,6 +2,7 @@
 
 pub(crate) mod convert;
 mod hive;
+mod logs;
 pub(crate) mod status;
 mod telemetry;
 

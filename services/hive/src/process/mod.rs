@@ -24,5 +24,5 @@ pub mod usage;
 pub use cgroup::{CgroupError, CgroupSetting, CgroupSettingError, Cgroups, WorkerCgroup};
 pub use launcher::{LaunchError, Launched, Launcher, WorkerCommand};
 pub use leftovers::{kill_leftovers, kill_leftovers_of};
-pub use output::{Log, Output, capture};
+pub use output::{Output, capture};
 pub use unix::WorkerProcess;

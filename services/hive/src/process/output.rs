@@ -1,96 +1,28 @@
 //! What a worker writes: reports for the hive, and log.
 
-use std::fs::File;
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::net::unix::pipe;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use crate::domain::{LineRing, LineSplitter, Report, report};
+use crate::domain::{LineSplitter, LogStream, Report, report};
+use crate::log::Log;
 
 /// Longest line that is kept, in bytes.
 const LINE_BYTES: usize = 4096;
 
-/// Lines that are kept in memory.
-const KEPT_LINES: usize = 200;
-
-/// A log file is put aside at this size in bytes; of those put aside, one is kept.
-const FILE_BYTES: u64 = 4 << 20;
+/// Bytes that are read at once.
+const READ_BYTES: usize = 16 << 10;
 
 /// Reports that may wait. A worker that reports faster waits for its hive.
 const WAITING_REPORTS: usize = 64;
 
-/// A worker's log: the last lines in memory, more of them in a bounded file. Cheap to clone.
-#[derive(Debug, Clone)]
-pub struct Log {
-    inner: Arc<Mutex<LogInner>>,
-}
-
-#[derive(Debug)]
-struct LogInner {
-    ring: LineRing,
-    // None after a write that failed: a full disk must not end a worker.
-    file: Option<File>,
-    path: PathBuf,
-    written_bytes: u64,
-}
-
-impl Log {
-    /// A log in memory and, where it can be created, in a file.
-    #[must_use]
-    pub fn create(path: &Path) -> Self {
-        let file = match File::create(path) {
-            Ok(file) => Some(file),
-            Err(error) => {
-                tracing::warn!(path = %path.display(), %error, "a worker's log is kept in memory only");
-                None
-            }
-        };
-        let inner = LogInner {
-            ring: LineRing::new(KEPT_LINES),
-            file,
-            path: path.into(),
-            written_bytes: 0,
-        };
-        Self {
-            inner: Arc::new(Mutex::new(inner)),
-        }
-    }
-
-    /// The last `count` lines, oldest first.
-    #[must_use]
-    pub fn tail(&self, count: usize) -> Vec<String> {
-        self.inner.lock().ring.tail(count)
-    }
-
-    fn push(&self, line: String) {
-        let mut inner = self.inner.lock();
-        inner.write(&line);
-        inner.ring.push(line);
-    }
-}
-
-impl LogInner {
-    fn write(&mut self, line: &str) {
-        if self.written_bytes > FILE_BYTES {
-            self.written_bytes = 0;
-            let _ = std::fs::rename(&self.path, self.path.with_extension("log.1"));
-            self.file = File::create(&self.path).ok();
-        }
-        let Some(file) = &mut self.file else { return };
-        // One write a line: what was logged before a crash is in the file.
-        match file.write_all(format!("{line}\n").as_bytes()) {
-            Ok(()) => self.written_bytes += line.len() as u64 + 1,
-            Err(_) => self.file = None,
-        }
-    }
-}
+/// Output is taken in at this pace at most: 20 MiB/s, some 200,000 lines. A worker that writes faster waits for
+/// its hive, which has other things to do.
+const PACE_BYTES: usize = 1 << 20;
+const PACE_TIME: Duration = Duration::from_millis(50);
 
 /// What a worker writes, being read.
 #[derive(Debug)]
@@ -99,22 +31,31 @@ pub struct Output {
     pub reports: mpsc::Receiver<Report>,
     /// Its log.
     pub log: Log,
+    first_line: u64,
     stdout: JoinHandle<()>,
     stderr: JoinHandle<()>,
 }
 
 /// Reads both streams until they end.
 #[must_use]
-pub fn capture(worker_id: &str, stdout: pipe::Receiver, stderr: pipe::Receiver, log_file: &Path) -> Output {
-    let log = Log::create(log_file);
+pub fn capture(worker_id: &str, stdout: pipe::Receiver, stderr: pipe::Receiver, log: Log) -> Output {
+    let first_line = log.next_number();
     let (sender, reports) = mpsc::channel(WAITING_REPORTS);
-    let stdout = tokio::spawn(read(worker_id.to_owned(), stdout, log.clone(), Some(sender)));
-    let stderr = tokio::spawn(read(worker_id.to_owned(), stderr, log.clone(), None));
+    let reader = |stream, reports| Reader {
+        worker_id: worker_id.to_owned(),
+        stream,
+        log: log.clone(),
+        reports,
+        lines: Vec::new(),
+    };
+    let out = reader(LogStream::Stdout, Some(sender));
+    let err = reader(LogStream::Stderr, None);
     Output {
         reports,
+        first_line,
+        stdout: tokio::spawn(out.read(stdout)),
+        stderr: tokio::spawn(err.read(stderr)),
         log,
-        stdout,
-        stderr,
     }
 }
 
@@ -133,6 +74,13 @@ impl Output {
         let _ = tokio::time::timeout(limit, all).await;
         last
     }
+
+    /// The last `count` lines that this process wrote, oldest first: not the hive's, and not those of a process that
+    /// the worker had before.
+    #[must_use]
+    pub fn tail(&self, count: usize) -> Vec<String> {
+        self.log.worker_tail_since(self.first_line, count)
+    }
 }
 
 impl Drop for Output {
@@ -142,38 +90,85 @@ impl Drop for Output {
     }
 }
 
-async fn read(
+/// Reads one of a worker's streams.
+struct Reader {
     worker_id: String,
-    mut stream: impl AsyncRead + Unpin,
+    stream: LogStream,
     log: Log,
     reports: Option<mpsc::Sender<Report>>,
-) {
-    let mut splitter = LineSplitter::new(LINE_BYTES);
-    let mut buffer = vec![0; 16 * 1024];
-    let mut lines = Vec::new();
-    loop {
-        let count = match stream.read(&mut buffer).await {
-            Ok(0) | Err(_) => break,
-            Ok(count) => count,
-        };
-        splitter.push(&buffer[..count], |line| lines.push(line));
-        for line in lines.drain(..) {
-            take_line(&worker_id, line, &log, reports.as_ref()).await;
+    // Lines for the log; many of them go there at once.
+    lines: Vec<String>,
+}
+
+impl Reader {
+    async fn read(mut self, mut pipe: impl AsyncRead + Unpin) {
+        let mut splitter = LineSplitter::new(LINE_BYTES);
+        let mut buffer = vec![0; READ_BYTES];
+        let mut split = Vec::new();
+        let mut pace = Pace::start();
+        loop {
+            let count = match pipe.read(&mut buffer).await {
+                Ok(0) | Err(_) => break,
+                Ok(count) => count,
+            };
+            splitter.push(&buffer[..count], |line| split.push(line));
+            for line in split.drain(..) {
+                self.take(line).await;
+            }
+            self.keep();
+            self.log.room().await;
+            pace.keep(count).await;
         }
+        if let Some(line) = splitter.finish() {
+            self.take(line).await;
+        }
+        self.keep();
     }
-    if let Some(line) = splitter.finish() {
-        take_line(&worker_id, line, &log, reports.as_ref()).await;
+
+    async fn take(&mut self, line: String) {
+        let line = self.log.concealed(line);
+        if let Some(reports) = &self.reports
+            && let Some(report) = report::parse(&line)
+        {
+            // Before the report, so that who acts on it finds the lines that led to it.
+            let reports = reports.clone();
+            self.keep();
+            // Nobody listens once the worker has failed or is leaving.
+            let _ = reports.send(report).await;
+            return;
+        }
+        tracing::debug!(target: "rbee_hive::worker_log", worker_id = self.worker_id, "{line}");
+        self.lines.push(line);
+    }
+
+    fn keep(&mut self) {
+        if !self.lines.is_empty() {
+            self.log.push(self.stream, self.lines.drain(..));
+        }
     }
 }
 
-async fn take_line(worker_id: &str, line: String, log: &Log, reports: Option<&mpsc::Sender<Report>>) {
-    if let Some(reports) = reports
-        && let Some(report) = report::parse(&line)
-    {
-        // Nobody listens once the worker has failed or is leaving.
-        let _ = reports.send(report).await;
-        return;
+/// Keeps a reader from being faster than it should.
+struct Pace {
+    since: Instant,
+    bytes: usize,
+}
+
+impl Pace {
+    fn start() -> Self {
+        Self {
+            since: Instant::now(),
+            bytes: 0,
+        }
     }
-    tracing::debug!(target: "rbee_hive::worker_log", worker_id, "{line}");
-    log.push(line);
+
+    async fn keep(&mut self, bytes: usize) {
+        self.bytes += bytes;
+        if self.bytes >= PACE_BYTES {
+            if let Some(early) = PACE_TIME.checked_sub(self.since.elapsed()) {
+                tokio::time::sleep(early).await;
+            }
+            *self = Self::start();
+        }
+    }
 }

@@ -8,6 +8,7 @@ use crate::catalog::Catalog;
 use crate::config::WorkerConfig;
 use crate::folders::Folders;
 use crate::host::Host;
+use crate::log::Logs;
 use crate::process::{Cgroups, Launcher};
 use crate::reconciler::Orders;
 use crate::registrar::Told;
@@ -31,6 +32,8 @@ pub(crate) struct Parts {
     pub(crate) workers: Workers,
     /// Who owns the ledger.
     pub(crate) orders: Orders,
+    /// Workers' logs.
+    pub(crate) logs: Logs,
     /// Devices and who has what of them.
     pub(crate) host: Host,
     /// What the catalog was told.

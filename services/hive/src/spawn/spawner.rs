@@ -125,11 +125,13 @@ impl Tend for Spawner {
     ) -> impl Future<Output = ()> + Send + 'static {
         let record = self.record_of(&desired);
         let parts = self.parts.clone();
+        // Before others see the worker, so that they can follow it. What an earlier hive left of it goes on.
+        let log = parts.logs.of(&desired.id);
         let place = parts.workers.enter(waiting(&desired));
         async move {
             // The table knows nobody by this id: the reconciler has one task a worker, and ids are not used twice.
             if let Some(place) = place {
-                tend(parts, desired, record, wish, orders, place).await;
+                tend(parts, desired, record, wish, orders, place, log).await;
             }
         }
     }

@@ -22,7 +22,6 @@ pub(crate) struct FolderError {
 /// ```text
 /// <workers>/<id>/            mode 0700, the process's working folder
 /// <workers>/<id>/model/      the model's files, as links to their blobs
-/// <workers>/<id>/worker.log
 /// ```
 #[derive(Debug)]
 pub(crate) struct WorkerFolder {
@@ -57,12 +56,6 @@ impl WorkerFolder {
     #[must_use]
     pub(crate) fn socket(&self) -> &Path {
         &self.socket
-    }
-
-    /// Where its log goes.
-    #[must_use]
-    pub(crate) fn log_file(&self) -> PathBuf {
-        self.path.join("worker.log")
     }
 
     /// Puts a link to each blob into `model/`, under the file's own name, and answers what to hand

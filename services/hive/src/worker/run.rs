@@ -54,6 +54,7 @@ impl Tender {
         ));
         // Whatever becomes of this task, nobody shall wait for the process's answers.
         let _gone = link.gone.clone().drop_guard();
+        self.log.conceal(&command.token);
         match self.parts.launcher.launch(command).await {
             Ok(launched) => {
                 let mut run = Run {
@@ -67,12 +68,14 @@ impl Tender {
                     idle_since: None,
                 };
                 let process_id = launched.process.id();
-                run.until_exit(launched, &folder, health).await;
+                run.until_exit(launched, health).await;
                 self.clear_away(process_id, &folder, cgroup).await;
                 self.parts.host.settled(placed.device_id, process_id).await;
             }
             Err(error) => {
-                let _ = self.take(Event::StartFailed(start_failure(&error)));
+                let failure = start_failure(&error);
+                self.log.hive_line(&failure.message);
+                let _ = self.take(Event::StartFailed(failure));
             }
         }
         self.note_failure().await;
@@ -118,14 +121,16 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    async fn until_exit(&mut self, launched: Launched, folder: &WorkerFolder, health: ClientChannel) {
+    async fn until_exit(&mut self, launched: Launched, health: ClientChannel) {
         let Launched {
             process,
             stdout,
             stderr,
         } = launched;
         let id = self.tender.place.id().clone();
-        let mut output = capture(id.as_str(), stdout, stderr, &folder.log_file());
+        let log = self.tender.log.clone();
+        log.hive_line(&format!("process {} started", process.id()));
+        let mut output = capture(id.as_str(), stdout, stderr, log);
         let (health_sender, mut health_events) = mpsc::channel(1);
         let _probe = AbortOnDrop(tokio::spawn(probe(
             health,
@@ -272,6 +277,7 @@ impl Run<'_> {
     fn finish(&mut self, exit: Exit, output: &Output) {
         let tender = &mut *self.tender;
         self.link.gone.cancel();
+        tender.log.hive_line(&format!("the process ended: {exit}"));
         tender.place.set_link(None);
         tender.place.change(|worker| worker.process_id = None);
         let before = tender.life.failure().cloned();
@@ -283,7 +289,7 @@ impl Run<'_> {
         let _ = tender.take_with(event, |life| {
             if life.failure() != before.as_ref() {
                 life.explain_failure(|failure| {
-                    failure.log_tail = output.log.tail(LOG_TAIL);
+                    failure.log_tail = output.tail(LOG_TAIL);
                     failure.occurred_at = Some(Timestamp::now());
                 });
             }

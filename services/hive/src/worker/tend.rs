@@ -16,8 +16,12 @@ use super::narrate::narrate_state;
 use super::table::Place;
 use crate::domain::{Aim, Command, Desired, Event, Failure, Leave, Life, Proof, State, Wish};
 use crate::grpc::status;
+use crate::log::Log;
 use crate::reconciler::{Note, Orders};
 use crate::spawn::{Parts, Prepared, SpawnError, SpawnRecord};
+
+/// How long the last lines of a log may take to the disk when the hive ends.
+const LOG_PATIENCE: Duration = Duration::from_secs(1);
 
 /// Sees to a worker until it is over or the hive ends.
 pub(crate) async fn tend(
@@ -27,6 +31,7 @@ pub(crate) async fn tend(
     wish: watch::Receiver<Wish>,
     orders: Orders,
     place: Place,
+    log: Log,
 ) {
     let life = Life::new(
         parts.config.restart.policy(),
@@ -40,6 +45,7 @@ pub(crate) async fn tend(
         wish,
         orders,
         place,
+        log,
         life,
         restarts: 0,
         next_attempt: Some(Instant::now()),
@@ -65,6 +71,7 @@ pub(super) struct Tender {
     pub(super) wish: watch::Receiver<Wish>,
     pub(super) orders: Orders,
     pub(super) place: Place,
+    pub(super) log: Log,
     pub(super) life: Life,
     /// Restarts by hand that were seen to.
     restarts: u64,
@@ -255,6 +262,12 @@ impl Tender {
             && let Err(error) = self.orders.stop(&id, None).await
         {
             narrate_warn!(worker_id = %id, "worker {id} is not forgotten yet: {}", Chain(&error));
+        }
+        if ending {
+            // One that is still wanted goes on with its log when the hive is back.
+            let _ = tokio::time::timeout(LOG_PATIENCE, self.log.flushed()).await;
+        } else {
+            self.parts.logs.remove(&id);
         }
         drop(self.place);
         let error = match (self.error, self.life.failure()) {

@@ -380,11 +380,12 @@ impl Cluster {
         self.data.path().canonicalize().unwrap().join("hive/workers")
     }
 
-    /// What is left of workers on this host: processes, folders and sockets.
+    /// What is left of workers on this host: processes, folders, logs and sockets.
     pub(crate) fn left_on_host(&self) -> Vec<String> {
         let folder = self.workers_folder();
         let mut left = entries(&folder);
         left.extend(entries(&self.data.path().join("hive/sockets")));
+        left.extend(entries(&self.data.path().join("hive/logs")));
         left.extend(
             processes_below(&folder)
                 .into_iter()
