@@ -6,6 +6,7 @@ mod harness;
 mod keeping;
 mod killed;
 mod life;
+mod logs;
 mod memory;
 mod proxy;
 mod registry;
