@@ -1,6 +1,7 @@
 //! What the hive knows and decides, as plain data and plain functions.
 
 mod backoff;
+mod cause;
 pub mod cgroup;
 pub mod device;
 pub mod eviction;
@@ -29,6 +30,7 @@ mod worker;
 pub mod worker_id;
 
 pub use backoff::Backoff;
+pub use cause::{FailureCause, cause, describe_exit};
 pub use device::Device;
 pub use exit::Exit;
 pub use failure::Failure;
