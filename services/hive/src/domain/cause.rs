@@ -5,6 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use rbee_service_kit::reason;
+
 use super::Exit;
 
 /// Lines at the end of a log that may tell why the process ended.
@@ -144,6 +146,29 @@ pub fn cause(exit: Exit, log_tail: &[String], oom_kills: Option<u64>) -> Option<
     .or(killed_for_memory.then_some(OutOfMemory))
 }
 
+/// What made a worker fail for this reason, if that can be told: also where the hive ended the process.
+#[must_use]
+pub fn cause_of_failure(
+    reason: &str,
+    exit: Exit,
+    log_tail: &[String],
+    oom_kills: Option<u64>,
+) -> Option<FailureCause> {
+    match (reason, exit) {
+        (reason::WORKER_NOT_READY | reason::WORKER_UNRESPONSIVE, _) => {
+            let killed_for_memory = oom_kills.is_some_and(|count| count > 0);
+            Some(if killed_for_memory {
+                FailureCause::OutOfMemory
+            } else {
+                FailureCause::Hung
+            })
+        }
+        // It said itself that it can't go on and was told to leave: by which signal it went tells nothing.
+        (reason, Exit::Signal(_)) if reason != reason::WORKER_EXITED => told(log_tail),
+        _ => cause(exit, log_tail, oom_kills),
+    }
+}
+
 /// The signal that ended it, also where a shell around it says so by its exit code.
 fn signal(exit: Exit) -> Option<i32> {
     match exit {
@@ -255,12 +280,22 @@ fn meaning(line: &str) -> Option<FailureCause> {
     }
 }
 
-/// How a worker's end is told to a person. `when` goes on from `the worker ended`: `while it was serving`.
+/// What stands in place of a cause.
+const UNEXPLAINED: &str = "; its log may say why";
+
+/// How a worker's end is told to a person before its cause is known. `when` goes on from `the worker ended`: `while it
+/// was serving`.
 #[must_use]
-pub fn describe_exit(when: &str, exit: Exit, cause: Option<FailureCause>) -> String {
-    match cause {
-        Some(cause) => format!("the worker ended {when} ({exit}): {}", cause.explain()),
-        None => format!("the worker ended {when} ({exit}); its log may say why"),
+pub fn describe_exit(when: &str, exit: Exit) -> String {
+    format!("the worker ended {when} ({exit}){UNEXPLAINED}")
+}
+
+/// A failure's message, with the cause where it says that it is not known.
+#[must_use]
+pub fn with_cause(message: &str, cause: FailureCause) -> String {
+    match message.strip_suffix(UNEXPLAINED) {
+        Some(told) => format!("{told}: {}", cause.explain()),
+        None => message.to_owned(),
     }
 }
 

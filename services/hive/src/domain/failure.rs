@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use rbee_service_kit::reason;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::Exit;
+use super::{Exit, FailureCause, with_cause};
 
 /// Why a worker is not serving.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -19,6 +19,8 @@ pub struct Failure {
     pub log_tail: Vec<String>,
     /// When it happened.
     pub occurred_at: Option<Timestamp>,
+    /// What made the process end, where that can be told.
+    pub cause: Option<FailureCause>,
 }
 
 impl Failure {
@@ -31,6 +33,15 @@ impl Failure {
             exit: None,
             log_tail: Vec::new(),
             occurred_at: None,
+            cause: None,
+        }
+    }
+
+    /// Adds what made the process end, and says so.
+    pub fn explain(&mut self, cause: Option<FailureCause>) {
+        self.cause = cause;
+        if let Some(cause) = cause {
+            self.message = with_cause(&self.message, cause);
         }
     }
 
@@ -59,6 +70,8 @@ struct Kept {
     exit: Option<Exit>,
     log_tail: Vec<String>,
     occurred_at: Option<Timestamp>,
+    #[serde(default)]
+    cause: Option<FailureCause>,
 }
 
 impl<'de> Deserialize<'de> for Failure {
@@ -71,6 +84,7 @@ impl<'de> Deserialize<'de> for Failure {
             exit: kept.exit,
             log_tail: kept.log_tail,
             occurred_at: kept.occurred_at,
+            cause: kept.cause,
         })
     }
 }
@@ -85,6 +99,7 @@ mod tests {
             exit: Some(Exit::Signal(9)),
             log_tail: vec!["last words".into()],
             occurred_at: Some(Timestamp::UNIX_EPOCH),
+            cause: Some(FailureCause::Killed),
             ..Failure::new(reason::WORKER_EXITED, "it ended")
         };
         let kept = serde_json::to_string(&failure).unwrap();

@@ -31,7 +31,7 @@ use std::time::Duration;
 
 use rbee_service_kit::reason;
 
-use super::{Exit, Failure, RestartPolicy, State};
+use super::{Exit, Failure, RestartPolicy, State, describe_exit};
 
 /// What happens to a worker.
 #[derive(Debug, Clone, PartialEq)]
@@ -524,10 +524,7 @@ fn exited(state: &State, exit: Exit) -> Failure {
     };
     Failure {
         exit: Some(exit),
-        ..Failure::new(
-            reason::WORKER_EXITED,
-            format!("the worker ended {when} ({exit}); its log may say why"),
-        )
+        ..Failure::new(reason::WORKER_EXITED, describe_exit(when, exit))
     }
 }
 

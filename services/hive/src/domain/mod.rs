@@ -30,7 +30,7 @@ mod worker;
 pub mod worker_id;
 
 pub use backoff::Backoff;
-pub use cause::{FailureCause, cause, describe_exit};
+pub use cause::{FailureCause, cause, cause_of_failure, describe_exit, with_cause};
 pub use device::Device;
 pub use exit::Exit;
 pub use failure::Failure;

@@ -181,6 +181,9 @@ fn with_failure(mut fault: Fault, failure: &Failure) -> Fault {
     if let Some(signal) = failure.exit.and_then(crate::domain::Exit::signal) {
         fault = fault.with("signal", signal);
     }
+    if let Some(cause) = failure.cause {
+        fault = fault.with("cause", cause.name());
+    }
     let tail = log_tail(&failure.log_tail);
     if tail.is_empty() {
         fault

@@ -13,7 +13,7 @@ use super::narrate::narrate_ready;
 use super::probe::{Patience, probe};
 use super::table::Link;
 use super::tend::{Tender, changed, served, start_failure, until};
-use crate::domain::{Command, Event, Exit, Report, State, plan};
+use crate::domain::{Command, Event, Exit, FailureCause, Report, State, cause_of_failure, plan};
 use crate::process::{Launched, Output, WorkerCgroup, WorkerProcess, capture, kill_leftovers_of};
 use crate::spawn::Prepared;
 
@@ -68,7 +68,7 @@ impl Tender {
                     idle_since: None,
                 };
                 let process_id = launched.process.id();
-                run.until_exit(launched, health).await;
+                run.until_exit(launched, health, cgroup.as_ref()).await;
                 self.clear_away(process_id, &folder, cgroup).await;
                 self.parts.host.settled(placed.device_id, process_id).await;
             }
@@ -121,7 +121,7 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    async fn until_exit(&mut self, launched: Launched, health: ClientChannel) {
+    async fn until_exit(&mut self, launched: Launched, health: ClientChannel, cgroup: Option<&WorkerCgroup>) {
         let Launched {
             process,
             stdout,
@@ -180,7 +180,9 @@ impl Run<'_> {
         for report in output.drain(DRAIN_LIMIT).await {
             self.take(event_of(report), &process).await;
         }
-        self.finish(exit, &output);
+        // Counted by the kernel at the latest when the process was reaped.
+        let oom_kills = cgroup.map(WorkerCgroup::oom_kills);
+        self.finish(exit, &output, oom_kills);
     }
 
     async fn take(&mut self, event: Event, process: &WorkerProcess) {
@@ -274,7 +276,7 @@ impl Run<'_> {
         });
     }
 
-    fn finish(&mut self, exit: Exit, output: &Output) {
+    fn finish(&mut self, exit: Exit, output: &Output, oom_kills: Option<u64>) {
         let tender = &mut *self.tender;
         self.link.gone.cancel();
         tender.log.hive_line(&format!("the process ended: {exit}"));
@@ -290,6 +292,12 @@ impl Run<'_> {
             if life.failure() != before.as_ref() {
                 life.explain_failure(|failure| {
                     failure.log_tail = output.tail(LOG_TAIL);
+                    failure.explain(cause_of_failure(
+                        failure.reason,
+                        exit,
+                        &failure.log_tail,
+                        oom_kills,
+                    ));
                     failure.occurred_at = Some(Timestamp::now());
                 });
             }
@@ -298,10 +306,11 @@ impl Run<'_> {
             .life
             .failure()
             .filter(|failure| before.as_ref() != Some(*failure));
-        if let Some(reason) = failure.map(|failure| failure.reason) {
-            tender.parts.metrics.crashed(reason);
+        if let Some(failure) = failure {
+            let cause = failure.cause.map_or("unknown", FailureCause::name);
+            tender.parts.metrics.crashed(cause);
             if tender.life.state() == State::Pending {
-                tender.parts.metrics.restarted(reason);
+                tender.parts.metrics.restarted(cause);
             }
         }
     }

@@ -380,12 +380,11 @@ impl Cluster {
         self.data.path().canonicalize().unwrap().join("hive/workers")
     }
 
-    /// What is left of workers on this host: processes, folders, logs and sockets.
+    /// What is left of workers on this host: processes, folders and sockets.
     pub(crate) fn left_on_host(&self) -> Vec<String> {
         let folder = self.workers_folder();
         let mut left = entries(&folder);
         left.extend(entries(&self.data.path().join("hive/sockets")));
-        left.extend(entries(&self.data.path().join("hive/logs")));
         left.extend(
             processes_below(&folder)
                 .into_iter()
@@ -398,6 +397,7 @@ impl Cluster {
     pub(crate) async fn assert_nothing_left(&self) {
         assert_eq!(self.left_on_host(), Vec::<String>::new());
         assert_eq!(self.workers().await, []);
+        assert_eq!(entries(&self.data.path().join("hive/logs")), Vec::<String>::new());
         let deadline = tokio::time::Instant::now() + DEADLINE;
         // The registry is told right after.
         while !self.registered_workers().await.is_empty() {

@@ -19,7 +19,7 @@ use crate::proxy::chat;
 
 impl Cluster {
     /// Ends the hive in order and starts another one on its folder.
-    async fn restart_hive(self) -> Self {
+    pub(crate) async fn restart_hive(self) -> Self {
         self.hive.stop().await;
         let Self {
             data,
@@ -66,7 +66,7 @@ impl Cluster {
     }
 
     /// Waits until a worker fits a description, and answers it.
-    async fn worker_that(&self, what: &str, id: &str, fits: impl Fn(&Worker) -> bool) -> Worker {
+    pub(crate) async fn worker_that(&self, what: &str, id: &str, fits: impl Fn(&Worker) -> bool) -> Worker {
         let deadline = tokio::time::Instant::now() + DEADLINE;
         loop {
             let found = self.workers().await.into_iter().find(|worker| worker.id == id);

@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use rbee_artifacts::WorkerType;
 use rbee_proto::hive::v1::{LogLine, LogStream, StreamLogsRequest, StreamLogsResponse};
-use rbee_proto::types::v1::WorkerState;
+use rbee_proto::types::v1::{FailureCause, WorkerState};
 use rbee_service_kit::{RemoteFault, reason};
-use rbee_testkit::scripted_worker::Script;
+use rbee_testkit::scripted_worker::{Act, Script, last_words};
 use tokio::time::timeout;
 use tonic::Streaming;
 
 use crate::harness::{Cluster, DEADLINE, quick, request};
+use crate::proxy::chat;
 
 fn ask(worker_id: &str, tail_lines: u32, follow: bool) -> StreamLogsRequest {
     StreamLogsRequest {
@@ -273,4 +274,70 @@ async fn logs_are_their_owners_only() {
     for entry in std::fs::read_dir(&folder).unwrap() {
         assert_eq!(mode(entry.unwrap().path()), 0o600);
     }
+}
+
+#[tokio::test]
+async fn a_crash_tells_its_cause_and_the_log_goes_on_over_it() {
+    let cluster = Cluster::start().await;
+    let script = Script {
+        asked: vec![Act::Say(last_words::CUDA_OUT_OF_MEMORY.into()), Act::Exit(1)],
+        ..Script::default()
+    };
+    let worker = cluster.spawn_scripted("qwen", &script).await;
+    let mut follower = stream(&cluster, ask(&worker.id, 100_000, true)).await;
+    let _ = chat(&cluster, &worker.id).await;
+    let back = cluster
+        .worker_that("it is back", &worker.id, |now| {
+            now.state() == WorkerState::Ready && now.process_id != worker.process_id
+        })
+        .await;
+    let failure = back.failure.clone().unwrap();
+    assert_eq!(failure.cause(), FailureCause::OutOfDeviceMemory);
+    assert!(failure.message.contains("smaller context"), "{}", failure.message);
+    assert!(
+        failure.log_tail.iter().all(|line| !line.starts_with("process ")),
+        "none of the hive's lines: {failure:?}"
+    );
+
+    let second = format!("process {} started", back.process_id.unwrap());
+    let lines = read_until(&mut follower, |line| line.text == second).await;
+    assert_in_order(&lines);
+    assert_eq!(lines[0].number, 0);
+    assert_eq!(
+        lines.last().unwrap().number,
+        lines.len() as u64 - 1,
+        "nothing is missing"
+    );
+    let hives: Vec<_> = lines
+        .iter()
+        .filter(|line| line.stream() == LogStream::Hive)
+        .map(|line| line.text.as_str())
+        .collect();
+    let first = format!("process {} started", worker.process_id.unwrap());
+    assert_eq!(
+        hives,
+        [first.as_str(), "the process ended: exit code 1", second.as_str()]
+    );
+}
+
+#[tokio::test]
+async fn a_restart_of_the_hive_goes_on_in_the_same_log_and_unwanted_ones_go() {
+    let cluster = Cluster::start().await;
+    let worker = cluster.spawn_scripted("qwen", &Script::default()).await;
+    let before = once_written(&cluster, &worker.id, "made up").await;
+    let unwanted = folder_of(&cluster, "unwanted");
+    std::fs::create_dir(&unwanted).unwrap();
+
+    let cluster = cluster.restart_hive().await;
+    let back = cluster.worker_in(&worker.id, WorkerState::Ready).await;
+    assert!(!unwanted.exists());
+    let started = format!("process {} started", back.process_id.unwrap());
+    let after = once_written(&cluster, &worker.id, &started).await;
+    assert_in_order(&after);
+    assert_eq!(after[..before.len()], before);
+    assert!(
+        after
+            .iter()
+            .any(|line| line.text.starts_with("the process ended: "))
+    );
 }

@@ -1,5 +1,5 @@
 use super::FailureCause::{
-    Bug, DeviceError, IllegalInstruction, InvalidMemoryAccess, Killed, MissingFile, OutOfDeviceMemory,
+    Bug, DeviceError, Hung, IllegalInstruction, InvalidMemoryAccess, Killed, MissingFile, OutOfDeviceMemory,
     OutOfMemory,
 };
 use super::*;
@@ -193,14 +193,59 @@ fn each_cause_has_words_of_its_own() {
         let kept = serde_json::to_string(&cause).unwrap();
         assert_eq!(kept, format!("\"{}\"", cause.name()));
         assert_eq!(serde_json::from_str::<FailureCause>(&kept).unwrap(), cause);
-        let message = describe_exit("while it was serving", Exit::Code(1), Some(cause));
+        let message = with_cause(&describe_exit("while it was serving", Exit::Code(1)), cause);
         assert!(
             message.contains("(exit code 1): ") && message.contains(';') && !message.ends_with('.'),
             "it says what to do: {message}"
         );
     }
     assert_eq!(
-        describe_exit("before it was ready", Exit::Code(3), None),
+        describe_exit("before it was ready", Exit::Code(3)),
         "the worker ended before it was ready (exit code 3); its log may say why"
+    );
+    assert_eq!(with_cause("not ready after 60 s", Hung), "not ready after 60 s");
+}
+
+#[test]
+fn where_the_hive_ended_it_the_signal_tells_nothing() {
+    let tail = [CUDA_FULL.to_owned()];
+    for (reason, exit, oom_kills, expected) in [
+        (reason::WORKER_EXITED, Exit::Signal(9), None, Some(Killed)),
+        (
+            reason::WORKER_EXITED,
+            Exit::Code(1),
+            None,
+            Some(OutOfDeviceMemory),
+        ),
+        (reason::WORKER_UNRESPONSIVE, Exit::Signal(9), Some(0), Some(Hung)),
+        (reason::WORKER_NOT_READY, Exit::Signal(15), None, Some(Hung)),
+        (
+            reason::WORKER_NOT_READY,
+            Exit::Signal(9),
+            Some(1),
+            Some(OutOfMemory),
+        ),
+        (
+            reason::MODEL_CORRUPT,
+            Exit::Signal(15),
+            None,
+            Some(OutOfDeviceMemory),
+        ),
+        (
+            reason::MODEL_CORRUPT,
+            Exit::Code(2),
+            None,
+            Some(OutOfDeviceMemory),
+        ),
+    ] {
+        assert_eq!(
+            cause_of_failure(reason, exit, &tail, oom_kills),
+            expected,
+            "{reason} {exit:?}"
+        );
+    }
+    assert_eq!(
+        cause_of_failure(reason::MODEL_CORRUPT, Exit::Signal(9), &[], None),
+        None
     );
 }

@@ -4,7 +4,7 @@ use rbee_artifacts::{HiveId, Platform};
 use rbee_proto::types::v1 as wire;
 use rbee_wire::{device_kind_to_wire, platform_to_wire, timestamp_to_wire, worker_type_to_wire};
 
-use crate::domain::{Device, Exit, Failure, Reservation, State, Worker, WorkerMemory, memory};
+use crate::domain::{Device, Exit, Failure, FailureCause, Reservation, State, Worker, WorkerMemory, memory};
 use crate::host::View;
 
 /// Who this hive is.
@@ -134,6 +134,23 @@ fn failure_to_wire(failure: &Failure) -> wire::WorkerFailure {
         signal: failure.exit.and_then(Exit::signal),
         log_tail: failure.log_tail.clone(),
         occurred_at: failure.occurred_at.map(timestamp_to_wire),
-        ..wire::WorkerFailure::default()
+        cause: failure
+            .cause
+            .map_or(wire::FailureCause::Unspecified, cause_to_wire)
+            .into(),
+    }
+}
+
+fn cause_to_wire(cause: FailureCause) -> wire::FailureCause {
+    match cause {
+        FailureCause::OutOfMemory => wire::FailureCause::OutOfMemory,
+        FailureCause::OutOfDeviceMemory => wire::FailureCause::OutOfDeviceMemory,
+        FailureCause::IllegalInstruction => wire::FailureCause::IllegalInstruction,
+        FailureCause::InvalidMemoryAccess => wire::FailureCause::InvalidMemoryAccess,
+        FailureCause::DeviceError => wire::FailureCause::DeviceError,
+        FailureCause::MissingFile => wire::FailureCause::MissingFile,
+        FailureCause::Bug => wire::FailureCause::Bug,
+        FailureCause::Killed => wire::FailureCause::Killed,
+        FailureCause::Hung => wire::FailureCause::Hung,
     }
 }
