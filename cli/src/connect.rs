@@ -207,8 +207,9 @@ pub(crate) fn choose_hive<'a>(hives: &'a [Hive], wanted: Option<&str>) -> Result
     let mut reachable = hives.iter().filter(ready);
     match (reachable.next(), reachable.next()) {
         (Some(hive), None) => Ok(hive),
-        (Some(_), Some(_)) => Err(Failure::new(Exit::Usage, "there are several hives")
-            .hint(format!("name one with --hive: {}", names()))),
+        (Some(_), Some(_)) => {
+            Err(Failure::new(Exit::Usage, "there are several hives").hint(format!("name one: {}", names())))
+        }
         (None, _) if hives.is_empty() => Err(Failure::new(Exit::NotFound, "the cluster has no hive")
             .hint("`rbee up` starts one; `rbee hive ls` lists them")),
         (None, _) => Err(Failure::new(Exit::TryLater, "no hive can be reached now")
@@ -255,7 +256,7 @@ mod tests {
         ];
         let failure = choose_hive(&hives, None).unwrap_err();
         assert_eq!(failure.exit, Exit::Usage);
-        assert_eq!(failure.hints, ["name one with --hive: desk, attic"]);
+        assert_eq!(failure.hints, ["name one: desk, attic"]);
     }
 
     #[test]

@@ -64,6 +64,8 @@ impl Exit {
         match reason {
             reason::INVALID_ARGUMENT | reason::INVALID_MODEL_ID => Self::Usage,
             reason::DISK_FULL
+            | reason::INSUFFICIENT_MEMORY
+            | reason::LEDGER_UNAVAILABLE
             | reason::TOO_MANY_JOBS
             | reason::CATALOG_UNAVAILABLE
             | reason::STORE_UNAVAILABLE

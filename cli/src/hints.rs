@@ -87,6 +87,12 @@ pub(crate) fn for_reason(reason: &str) -> Option<&'static str> {
         reason::NO_CHAT_TEMPLATE => {
             "this is a base model: continue a text with `rbee complete MODEL --prompt TEXT`"
         }
+        reason::HIVE_DRAINING => {
+            "`rbee hive resume NAME` lets it take workers again, or name another with --hive"
+        }
+        reason::WORKER_CRASH_LOOPING => {
+            "`rbee worker show ID` shows its last crash; `rbee worker restart ID` tries it again"
+        }
         reason::WORKER_EXITED | reason::WORKER_NOT_READY | reason::WORKER_START_FAILED => {
             "`rbee events` tells what happened; `rbee worker ls` lists the workers that are left"
         }

@@ -127,7 +127,7 @@ fn a_restart_waits_until_the_worker_is_ready() {
         said.stderr,
         "qwen-1 is draining\nqwen-1 is starting\nqwen-1 is loading\n"
     );
-    assert!(hive.asked()[0].contains("seconds: 5"), "the grace is passed on");
+    assert!(hive.asked()[1].contains("seconds: 5"), "the grace is passed on");
 
     let lines = hive
         .rbee(&["worker", "restart", "qwen", "--json"])
@@ -139,7 +139,7 @@ fn a_restart_waits_until_the_worker_is_ready() {
 
     let said = hive.rbee(&["worker", "restart", "qwen", "--no-wait"]).ok();
     assert_eq!(said.stdout, "qwen-1 is being restarted\n");
-    assert_eq!(hive.asked().len(), 1, "nobody watches");
+    assert_eq!(hive.asked().len(), 2, "nobody watches");
 }
 
 #[test]
@@ -288,6 +288,8 @@ fn a_hive_is_drained_and_resumed() {
         false
     );
     hive.rbee(&["hive", "drain", "attic"]).failed(4);
+    // The only one needs no name.
+    assert_eq!(hive.rbee(&["hive", "show", "--json"]).ok().json()["name"], "desk");
 }
 
 #[test]

@@ -81,7 +81,7 @@ fn where_output_is_no_terminal_it_is_one_table() {
         let said = server.rbee(arguments).ok();
         for words in [
             "the-desk  cpu:0",
-            "8.0 GiB   4.0 GiB  4.0 GiB  16.0 GiB",
+            "8.0 GiB    4.0 GiB    4.0 GiB   16.0 GiB",
             "qwen-1  busy   41.2 tok/s",
             "1 hive · 1 worker: 1 busy · 1 request running, 0 waiting · 41.2 tok/s",
         ] {

@@ -21,24 +21,24 @@ pub(crate) enum HiveCommand {
     Ls,
     /// Show one hive with its devices, their memory and the workers on them
     Show {
-        /// Name or id, or the beginning of an id
-        hive: String,
+        /// Name or id, or the beginning of an id [default: the only one]
+        hive: Option<String>,
     },
     /// Empty a hive: end its workers, and take no others until it is resumed
     #[command(after_help = DRAIN_EXAMPLES)]
     Drain(DrainArgs),
     /// Let a drained hive work again: the workers that were there come back
     Resume {
-        /// Name or id, or the beginning of an id
-        hive: String,
+        /// Name or id, or the beginning of an id [default: the only one]
+        hive: Option<String>,
     },
 }
 
 /// Which hive to empty, and how.
 #[derive(Debug, Args)]
 pub(crate) struct DrainArgs {
-    /// Name or id, or the beginning of an id
-    pub(crate) hive: String,
+    /// Name or id, or the beginning of an id [default: the only one]
+    pub(crate) hive: Option<String>,
     /// How long running answers may go on
     #[command(flatten)]
     pub(crate) grace: Grace,

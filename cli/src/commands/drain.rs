@@ -16,12 +16,12 @@ use crate::connect::{Cluster, choose_hive};
 use crate::exit::Exit;
 use crate::failure::{Doing, Failure};
 use crate::output::{Output, note};
-use crate::render::{human, plain_text, views, words, workers};
+use crate::render::{human, plain_text, views, workers};
 
 /// Empties a hive and shows how its workers leave.
 pub(super) async fn run(arguments: &DrainArgs, cluster: &Cluster, session: &Session) -> Result<(), Failure> {
     let hives = cluster.all_hives().await?;
-    let hive = choose_hive(&hives, Some(&arguments.hive))?;
+    let hive = choose_hive(&hives, arguments.hive.as_deref())?;
     let doing = || format!("can't drain the hive {}", hive.name);
     let channel = cluster.hive_channel(&hive.address).await?;
     let (mut client, mut watcher) = (
@@ -107,7 +107,7 @@ impl Leaving {
 
 fn line(worker: &Worker, output: Output) -> String {
     let state = workers::state(worker, &human::now());
-    let tone = words::worker_tone(worker.state);
+    let tone = workers::tone(worker);
     let process = match worker.process_id {
         Some(_) => "",
         None => ", its process has ended",

@@ -20,9 +20,9 @@ pub(super) async fn run(command: HiveCommand, session: &Session) -> Result<(), F
     let cluster = Cluster::connect(&session.options).await?;
     match command {
         HiveCommand::Ls => list(&cluster, session).await,
-        HiveCommand::Show { hive } => show(&cluster, &hive, session).await,
+        HiveCommand::Show { hive } => show(&cluster, hive.as_deref(), session).await,
         HiveCommand::Drain(arguments) => drain::run(&arguments, &cluster, session).await,
-        HiveCommand::Resume { hive } => resume(&cluster, &hive, session).await,
+        HiveCommand::Resume { hive } => resume(&cluster, hive.as_deref(), session).await,
     }
 }
 
@@ -37,9 +37,9 @@ async fn list(cluster: &Cluster, session: &Session) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn show(cluster: &Cluster, wanted: &str, session: &Session) -> Result<(), Failure> {
+async fn show(cluster: &Cluster, wanted: Option<&str>, session: &Session) -> Result<(), Failure> {
     let (hives, workers) = tokio::try_join!(cluster.all_hives(), cluster.all_workers())?;
-    let known = choose_hive(&hives, Some(wanted))?;
+    let known = choose_hive(&hives, wanted)?;
     let now = itself(cluster, known).await;
     let hive = now.as_ref().unwrap_or(known);
     let workers: Vec<&Worker> = workers
@@ -75,9 +75,9 @@ async fn itself(cluster: &Cluster, known: &Hive) -> Option<Hive> {
     })
 }
 
-async fn resume(cluster: &Cluster, wanted: &str, session: &Session) -> Result<(), Failure> {
+async fn resume(cluster: &Cluster, wanted: Option<&str>, session: &Session) -> Result<(), Failure> {
     let hives = cluster.all_hives().await?;
-    let hive = choose_hive(&hives, Some(wanted))?;
+    let hive = choose_hive(&hives, wanted)?;
     let mut client = HiveServiceClient::new(cluster.hive_channel(&hive.address).await?);
     let answer = client.resume(ResumeRequest {}).await;
     let resumed = answer

@@ -2,7 +2,9 @@
 
 use rbee_proto::hive::v1::hive_service_client::HiveServiceClient;
 use rbee_proto::hive::v1::watch_workers_response::Event;
-use rbee_proto::hive::v1::{RestartWorkerRequest, WatchWorkersRequest, WatchWorkersResponse};
+use rbee_proto::hive::v1::{
+    GetWorkerRequest, RestartWorkerRequest, WatchWorkersRequest, WatchWorkersResponse,
+};
 use rbee_proto::types::v1::{Worker, WorkerState};
 use rbee_service_kit::client::ClientChannel;
 use rbee_service_kit::reason;
@@ -27,18 +29,32 @@ pub(super) async fn run(
 ) -> Result<(), Failure> {
     for worker in cluster.workers_named(&arguments.ids).await? {
         let channel = cluster.hive_channel(&worker.hive_address).await?;
+        let before = before(channel.clone(), &worker.id).await?;
         let begun = begin(channel.clone(), &worker.id, arguments).await?;
         if arguments.no_wait {
             told(&begun, "is being restarted", session.output)?;
             continue;
         }
-        let ready = match or_ctrl_c(wait(channel, &begun, session.output)).await {
+        let ready = match or_ctrl_c(wait(channel, &before, &begun, session.output)).await {
             Outcome::Done(ready) => ready?,
             Outcome::Interrupted => return Err(left(&worker.id)),
         };
         told(&ready, "is ready again", session.output)?;
     }
     Ok(())
+}
+
+/// How the worker is before it is restarted, as its hive has it.
+async fn before(channel: ClientChannel, id: &str) -> Result<Worker, Failure> {
+    let request = GetWorkerRequest {
+        worker_id: id.to_owned(),
+    };
+    let answer = HiveServiceClient::new(channel).get_worker(request).await;
+    Ok(answer
+        .doing(|| doing(id))?
+        .into_inner()
+        .worker
+        .unwrap_or_default())
 }
 
 async fn begin(channel: ClientChannel, id: &str, arguments: &RestartArgs) -> Result<Worker, Failure> {
@@ -55,16 +71,22 @@ async fn begin(channel: ClientChannel, id: &str, arguments: &RestartArgs) -> Res
 }
 
 /// Watches the worker until it is ready again or never will be.
-async fn wait(channel: ClientChannel, begun: &Worker, output: Output) -> Result<Worker, Failure> {
+async fn wait(
+    channel: ClientChannel,
+    before: &Worker,
+    begun: &Worker,
+    output: Output,
+) -> Result<Worker, Failure> {
     let mut told = Told::new(output);
-    told.state(begun)?;
+    if !is_as_before(before, begun) {
+        told.state(begun)?;
+    }
     loop {
-        // Begun after the hive has answered: a worker that is ready in this watch is ready anew.
         let watch = HiveServiceClient::new(channel.clone())
             .watch_workers(WatchWorkersRequest {})
             .await
             .doing(|| lost(&begun.id))?;
-        match follow(watch.into_inner(), &begun.id, &mut told).await {
+        match follow(watch.into_inner(), before, &mut told).await {
             // Too slow for a hive with much to tell: a new watch begins with how things are.
             Err(failure) if failure.reason.as_deref() == Some(reason::WATCH_LAGGED) => {}
             result => return result,
@@ -74,9 +96,10 @@ async fn wait(channel: ClientChannel, begun: &Worker, output: Output) -> Result<
 
 async fn follow(
     mut watch: impl Stream<Item = Result<WatchWorkersResponse, Status>> + Unpin,
-    id: &str,
+    before: &Worker,
     told: &mut Told,
 ) -> Result<Worker, Failure> {
+    let id = before.id.as_str();
     let mut seen = false;
     while let Some(message) = watch.next().await {
         let worker = match message.doing(|| lost(id))?.event {
@@ -86,6 +109,9 @@ async fn follow(
             _ => continue,
         };
         seen = true;
+        if is_as_before(before, &worker) {
+            continue;
+        }
         told.state(&worker)?;
         if let Some(result) = end(worker) {
             return result;
@@ -94,6 +120,16 @@ async fn follow(
     Err(Failure::new(Exit::Failed, lost(id))
         .because("the hive stopped telling about its workers")
         .hint("`rbee worker ls` shows what became of it"))
+}
+
+/// Whether nothing has come of the restart yet: the hive answers when it has ordered it, and the worker's old process
+/// may serve for a moment more, or its old failure stand.
+fn is_as_before(before: &Worker, now: &Worker) -> bool {
+    if serves(now.state) {
+        now.process_id.is_some() && now.process_id == before.process_id
+    } else {
+        now.state == before.state && now.state_since == before.state_since
+    }
 }
 
 /// What a worker's state means to who waits for it; absent while there is something to wait for.
@@ -133,7 +169,7 @@ impl Told {
             self.output.json_line(&views::Worker::from(worker))?;
         } else {
             let state = workers::state(worker, &human::now());
-            let tone = words::worker_tone(worker.state);
+            let tone = workers::tone(worker);
             note(&format!(
                 "{} is {}",
                 plain_text::one_line(&worker.id),
@@ -218,9 +254,15 @@ mod tests {
                 event: Some(event),
             })
         });
+        let before = Worker {
+            id: "w1".into(),
+            state: WorkerState::Ready as i32,
+            process_id: Some(17),
+            ..Worker::default()
+        };
         follow(
             tokio_stream::iter(messages),
-            "w1",
+            &before,
             &mut Told::new(Output::new(true)),
         )
         .await
@@ -241,6 +283,29 @@ mod tests {
         ])
         .await;
         assert_eq!(ready.unwrap().state(), WorkerState::Ready);
+    }
+
+    #[tokio::test]
+    async fn what_was_before_is_no_result() {
+        let serving = |process_id| {
+            let Event::Upserted(worker) = worker("w1", WorkerState::Busy) else {
+                unreachable!("it was made so");
+            };
+            Event::Upserted(Worker {
+                process_id: Some(process_id),
+                ..worker
+            })
+        };
+        let ready = ends(vec![serving(17), SYNCED, serving(18)]).await.unwrap();
+        assert_eq!(ready.process_id, Some(18), "the old process is not it");
+
+        let failed = |seconds| Worker {
+            state: WorkerState::Failed as i32,
+            state_since: Some(prost_types::Timestamp { seconds, nanos: 0 }),
+            ..Worker::default()
+        };
+        assert!(is_as_before(&failed(1), &failed(1)));
+        assert!(!is_as_before(&failed(1), &failed(2)), "it has failed again");
     }
 
     #[tokio::test]

@@ -58,7 +58,7 @@ pub(super) async fn run(session: &Session) -> Result<(), Failure> {
         full(models.is_empty(), &|| lists::models(&models, &now)),
         super::model::NONE,
     );
-    let counted = workers::counts(workers.iter().map(|worker| worker.state));
+    let counted = workers::counts(&workers);
     section(
         if workers.is_empty() { "workers" } else { &counted },
         full(workers.is_empty(), &|| workers::table(&workers, &hives, &now)),

@@ -1,7 +1,7 @@
 //! Which worker answers: by model or by its own id.
 
 use rbee_proto::catalog::v1::GetModelRequest;
-use rbee_proto::types::v1::{HiveState, Model, Worker, WorkerState};
+use rbee_proto::types::v1::{Model, Worker, WorkerState};
 use tonic::Code;
 
 use crate::connect::Cluster;
@@ -26,13 +26,9 @@ enum Choice<'a> {
 
 /// A ready worker for a model id, a worker id, or the beginning of a worker id.
 pub(super) async fn find(cluster: &Cluster, wanted: &str) -> Result<Worker, Failure> {
-    let (workers, hives) = tokio::try_join!(cluster.all_workers(), cluster.all_hives())?;
-    let unreachable = |worker: &Worker| {
-        hives
-            .iter()
-            .any(|hive| hive.id == worker.hive_id && hive.state == HiveState::Unreachable as i32)
-    };
-    let (lost, reachable): (Vec<Worker>, Vec<Worker>) = workers.into_iter().partition(unreachable);
+    let workers = cluster.all_workers().await?;
+    let (lost, reachable): (Vec<Worker>, Vec<Worker>) =
+        workers.into_iter().partition(|worker| worker.unreachable);
     match choose(&reachable, wanted) {
         Choice::Worker(worker) => Ok(worker.clone()),
         Choice::NotReady(workers) => Err(not_ready(wanted, &workers)),

@@ -49,7 +49,7 @@ async fn list(cluster: &Cluster, session: &Session) -> Result<(), Failure> {
 
 async fn show(cluster: &Cluster, id: &str, session: &Session) -> Result<(), Failure> {
     let (worker, hives) = tokio::try_join!(cluster.worker(id), cluster.all_hives())?;
-    let info = if workers::serves(worker.state) {
+    let info = if workers::serves(worker.state) && !worker.unreachable {
         // What it tells of itself is an extra: a worker that dies right now is shown without.
         info(cluster, &worker).await.ok()
     } else {

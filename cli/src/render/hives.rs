@@ -108,7 +108,7 @@ pub(crate) fn show(hive: &Hive, workers: &[&Worker], answers: bool, now: &Timest
         text += &format!("\n{}", device_text(device, workers, paint));
     }
     if !workers.is_empty() {
-        let counted = workers::counts(workers.iter().map(|worker| worker.state));
+        let counted = workers::counts(workers.iter().copied());
         text += &format!("\n{}\n", paint.strong(&counted));
         text += &workers::table(workers.iter().copied(), std::slice::from_ref(hive), now).render(paint);
     }

@@ -6,6 +6,7 @@ use prost_types::Timestamp;
 use rbee_proto::types::v1::{Hive, Worker, WorkerState};
 
 use super::human::{age, from_proto, number, span, until};
+use super::paint::Tone;
 use super::table::{Cell, Table};
 use super::words;
 
@@ -17,9 +18,12 @@ pub(crate) fn serves(state: i32) -> bool {
 }
 
 /// A worker's state with what belongs to it: `loading 42%`, `failed: WORKER_EXITED`,
-/// `pending: WORKER_EXITED, tries again in 8 s`.
+/// `pending: WORKER_EXITED, tries again in 8 s`, `unreachable (was ready)`.
 pub(crate) fn state(worker: &Worker, now: &Timestamp) -> String {
     let mut words = state_word(worker.state);
+    if worker.unreachable {
+        return format!("unreachable (was {words})");
+    }
     let resting = [
         WorkerState::Pending,
         WorkerState::Failed,
@@ -39,6 +43,15 @@ pub(crate) fn state(worker: &Worker, now: &Timestamp) -> String {
     match next_attempt(worker, now) {
         Some(attempt) => format!("{words}, {attempt}"),
         None => words,
+    }
+}
+
+/// How good a worker's state is. What was last heard of one whose hive can't be reached says nothing.
+pub(crate) fn tone(worker: &Worker) -> Tone {
+    if worker.unreachable {
+        Tone::Bad
+    } else {
+        words::worker_tone(worker.state)
     }
 }
 
@@ -86,7 +99,7 @@ pub(crate) fn table<'a>(
             words::worker_type(worker.worker_type).into(),
             hive_name(worker, hives).into(),
             device(worker).into(),
-            Cell::new(state(worker, now), words::worker_tone(worker.state)),
+            Cell::new(state(worker, now), tone(worker)),
             age(worker.state_since.as_ref(), now).into(),
         ];
         row.extend(restarted.then(|| Cell::from(worker.restart_count.to_string())));
@@ -112,11 +125,14 @@ fn device(worker: &Worker) -> &str {
     }
 }
 
-/// `3 workers: 1 busy, 1 ready, 1 crash looping`.
-pub(crate) fn counts(workers: impl IntoIterator<Item = i32>) -> String {
-    let states: Vec<i32> = workers.into_iter().collect();
-    let all = number(states.len() as u64, "worker");
-    let parts = state_counts(&states);
+/// `3 workers: 1 busy, 1 ready, 1 unreachable`.
+pub(crate) fn counts<'a>(workers: impl IntoIterator<Item = &'a Worker>) -> String {
+    let (lost, reachable): (Vec<&Worker>, Vec<&Worker>) =
+        workers.into_iter().partition(|worker| worker.unreachable);
+    let all = number((lost.len() + reachable.len()) as u64, "worker");
+    let states: Vec<i32> = reachable.into_iter().map(|worker| worker.state).collect();
+    let mut parts = state_counts(&states);
+    parts.extend((!lost.is_empty()).then(|| format!("{} unreachable", lost.len())));
     if parts.is_empty() {
         all
     } else {
@@ -265,10 +281,15 @@ mod tests {
             WorkerState::Busy,
             WorkerState::Ready,
         ];
+        let mut workers = states.map(|state| worker("w", state));
+        assert_eq!(counts(&workers), "4 workers: 1 busy, 2 ready, 1 crash looping");
+        workers[3].unreachable = true;
         assert_eq!(
-            counts(states.map(|state| state as i32)),
-            "4 workers: 1 busy, 2 ready, 1 crash looping"
+            counts(&workers),
+            "4 workers: 1 busy, 1 ready, 1 crash looping, 1 unreachable"
         );
+        assert_eq!(state(&workers[3], &NOW), "unreachable (was ready)");
+        assert_eq!(tone(&workers[3]), Tone::Bad);
         assert_eq!(counts([]), "0 workers");
     }
 }

@@ -200,8 +200,11 @@ impl HiveService for Service {
         Ok(Response::new(UpdateWorkerResponse { worker }))
     }
 
-    async fn get_worker(&self, _: Request<GetWorkerRequest>) -> Answer<GetWorkerResponse> {
-        not_asked()
+    async fn get_worker(&self, request: Request<GetWorkerRequest>) -> Answer<GetWorkerResponse> {
+        let workers = self.hear(&request)?.workers.clone();
+        let wanted = &request.get_ref().worker_id;
+        let worker = workers.into_iter().find(|worker| worker.id == *wanted);
+        Ok(Response::new(GetWorkerResponse { worker }))
     }
 
     async fn list_workers(&self, _: Request<ListWorkersRequest>) -> Answer<ListWorkersResponse> {

@@ -16,6 +16,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rbee_testkit::models::fixture;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -28,6 +29,9 @@ const POLL: Duration = Duration::from_millis(20);
 const READY_WITHIN: Duration = Duration::from_secs(60);
 /// How long it may take to leave.
 const GONE_WITHIN: Duration = Duration::from_secs(30);
+
+/// A model of a few kilobytes that the worker can serve: random numbers.
+pub const TINY: &str = "llm/tiny/qwen2/qwen2-q8_0.gguf";
 
 /// `rbee` without anything that this user has set for a cluster of their own.
 pub fn rbee_command() -> Command {
@@ -145,6 +149,20 @@ impl Cluster {
         cluster
     }
 
+    /// Starts a cluster in a new folder with a model of a few kilobytes that a worker can serve, `local:tiny`:
+    /// random numbers.
+    pub fn start_tiny(change: impl FnOnce(&mut Command)) -> Self {
+        assert_worker_is_built();
+        let cluster = Self::start_with(change);
+        let file = fixture(TINY);
+        let file = file.to_str().expect("the checkout's path is UTF-8");
+        // A copy: what a test does to the blob must not reach the fixture.
+        cluster
+            .rbee(&["model", "import", file, "--name", "tiny", "--copy"])
+            .ok();
+        cluster
+    }
+
     /// Starts a cluster with its data and log in a folder, and waits until it is ready.
     pub fn start_in(folder: &Path, change: impl FnOnce(&mut Command)) -> Self {
         let mut command = up_command(folder);
@@ -234,6 +252,22 @@ impl Cluster {
     pub fn workers(&self) -> Vec<Value> {
         let said = self.rbee(&["worker", "ls", "--json"]).ok();
         said.json().as_array().expect("a list").clone()
+    }
+
+    /// What `worker show` tells of a worker.
+    pub fn worker(&self, worker_id: &str) -> Value {
+        self.rbee(&["worker", "show", worker_id, "--json"]).ok().json()
+    }
+
+    /// Waits until a worker is in a state.
+    #[track_caller]
+    pub fn wait_for_state(&self, worker_id: &str, state: &str) -> Value {
+        let mut worker = Value::Null;
+        wait_until(&format!("{worker_id} is {state}"), READY_WITHIN, || {
+            worker = self.worker(worker_id);
+            worker["state"] == state
+        });
+        worker
     }
 
     /// The process of a worker.

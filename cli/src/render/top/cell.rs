@@ -5,7 +5,7 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 use super::super::memory_bar::Memory;
 use super::super::paint::Tone;
 use super::super::plain_text::one_line;
-use super::sparkline::sparkline;
+use super::sparkline::{NOTHING, sparkline};
 
 /// A line of the screen in pieces, each with its tone.
 pub(super) type Line = Vec<(String, Tone)>;
@@ -55,9 +55,26 @@ impl Cell {
                 let pieces = memory.bar(width).into_iter();
                 pieces.map(|(part, piece)| (piece, part.tone())).collect()
             }
-            Self::Spark(samples) => vec![(sparkline(samples.iter().copied(), width), Tone::Picture)],
+            Self::Spark(samples) => by_tone(&sparkline(samples.iter().copied(), width)),
         }
     }
+}
+
+/// A sparkline in pieces: where nothing was made, it steps back.
+fn by_tone(line: &str) -> Line {
+    let mut pieces = Line::new();
+    for letter in line.chars() {
+        let tone = if letter == NOTHING {
+            Tone::Faint
+        } else {
+            Tone::Picture
+        };
+        match pieces.last_mut() {
+            Some((piece, last)) if *last == tone => piece.push(letter),
+            _ => pieces.push((letter.to_string(), tone)),
+        }
+    }
+    pieces
 }
 
 /// A text that is exactly `width` wide: filled up, or cut.
@@ -122,6 +139,15 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn where_nothing_was_made_the_picture_steps_back() {
+        let samples = [Some(0.0), Some(0.0), Some(1.0), Some(2.0)];
+        assert_eq!(
+            Cell::Spark(samples.to_vec()).pieces(4, false),
+            [("▁▁".to_owned(), Tone::Faint), ("▅█".to_owned(), Tone::Picture)]
+        );
     }
 
     #[test]

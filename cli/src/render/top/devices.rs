@@ -51,11 +51,11 @@ fn grid(hives: &[&HiveNow]) -> Grid {
     let mut columns = vec![
         Column::words("HIVE", 0, 20),
         Column::words("DEVICE", 0, 20),
-        Column::picture("MEMORY", 1, 10, 40),
-        Column::numbers("USED", 2),
+        Column::picture("MEMORY", 1, 6, 40),
+        Column::sizes("USED", 2),
     ];
-    columns.extend(reserved.then(|| Column::numbers("RESERVED", 5)));
-    columns.extend([Column::numbers("FREE", 0), Column::numbers("OF", 4)]);
+    columns.extend(reserved.then(|| Column::sizes("RESERVED", 5)));
+    columns.extend([Column::sizes("AVAILABLE", 0), Column::sizes("OF", 4)]);
     columns.extend(busy.then(|| Column::numbers("BUSY", 3)));
     columns.extend(warm.then(|| Column::numbers("TEMP", 6)));
     columns.push(Column::words("NAME", 7, 32));

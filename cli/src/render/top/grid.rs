@@ -8,6 +8,9 @@ use super::cell::{Cell, Line, aligned};
 /// Space between columns.
 const GAP: usize = 2;
 
+/// Width of `999.9 MiB`.
+const SIZE: usize = 9;
+
 /// A column of a grid.
 #[derive(Debug, Clone)]
 pub(super) struct Column {
@@ -43,6 +46,14 @@ impl Column {
         Self {
             right: true,
             ..Self::words(heading, rank, 16)
+        }
+    }
+
+    /// A column of sizes, always as wide as most of them: else all columns would move with each new number.
+    pub(super) fn sizes(heading: &'static str, rank: u8) -> Self {
+        Self {
+            min: SIZE,
+            ..Self::numbers(heading, rank)
         }
     }
 

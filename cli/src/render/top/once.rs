@@ -10,7 +10,11 @@ use super::{devices, total, workers};
 pub(crate) fn once(view: &View<'_>, width: usize, paint: Paint) -> String {
     let (heading, device_lines) = devices::lines(view.model, width);
     let rows = workers::rows(view.model, view.sort);
-    let grid = workers::grid(&rows, view.sort, &view.now);
+    let mut grid = workers::grid(&rows, view.sort, &view.now);
+    // The mark tells which column the keys have come to; here are no keys.
+    for column in &mut grid.columns {
+        column.sorted = None;
+    }
     let mut text = text(&heading, paint);
     text.extend(device_lines.iter().map(|line| self::text(line, paint)));
     if !rows.is_empty() {

@@ -1,6 +1,9 @@
 //! A small picture of the last measurements.
 
-const LEVELS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+/// What stands for nothing, and for nothing else.
+pub(super) const NOTHING: char = '▁';
+
+const LEVELS: [char; 8] = [NOTHING, '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 
 /// The last measurements, the newest at the right, scaled to the largest of those shown; a blank where nothing was
 /// measured.

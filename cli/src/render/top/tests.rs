@@ -153,17 +153,17 @@ fn a_wide_terminal_shows_all() {
         frame(&view(&model, Column::Device), 140, 14),
         [
             "rbee top  http://127.0.0.1:7220                                                                                                     HH:MM:SS",
-            "2 hives · 3 workers: 1 busy, 1 pending, 1 not reachable · 2 requests running, 3 waiting · 41.2 tok/s",
+            "2 hives · 3 workers: 1 busy, 1 pending, 1 unreachable · 2 requests running, 3 waiting · 41.2 tok/s",
             "",
-            "HIVE  DEVICE             MEMORY                                       USED  RESERVED      FREE        OF  BUSY   TEMP  NAME",
+            "HIVE  DEVICE             MEMORY                                         USED   RESERVED  AVAILABLE         OF  BUSY   TEMP  NAME",
             "attic  can't be reached: connection refused",
-            "desk  cpu:0              ██████████▒▒▒▒▒▒▒▒▒▒░░░░░░░░░░░░░░░░░░░░  4.0 GiB   4.0 GiB   8.0 GiB  16.0 GiB   38%      -  AMD EPYC 9B14",
-            "desk  cuda:0 (declared)  ░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░      0 B       0 B  24.0 GiB  24.0 GiB    0%  61 °C  RTX 4090",
+            "desk  cpu:0              ██████████▒▒▒▒▒▒▒▒▒▒░░░░░░░░░░░░░░░░░░░░    4.0 GiB    4.0 GiB    8.0 GiB   16.0 GiB   38%      -  AMD EPYC 9B14",
+            "desk  cuda:0 (declared)  ░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░        0 B        0 B   24.0 GiB   24.0 GiB    0%  61 °C  RTX 4090",
             "",
-            "WORKER         STATE                        RATE  HISTORY                       RUN  WAIT   CPU   MEMORY  DEVICE ▴     MODEL         PROMPTS",
-            "qwen-3         not reachable                   -                                  -     -     -        -  attic cpu:0  local:qwen          -",
-            "gemma-2        pending, again in 8 s           -                                  -     -     -        -  desk         local:qwen          -",
-            "qwen-7kx3mc2d  busy                   41.2 tok/s                           ▁▅█  2/4     3  198%  1.0 GiB  desk cpu:0   local:qwen  312 tok/s",
+            "WORKER         STATE                        RATE  HISTORY                     RUN  WAIT   CPU     MEMORY  DEVICE ▴     MODEL         PROMPTS",
+            "qwen-3         unreachable                     -                                -     -     -          -  attic cpu:0  local:qwen          -",
+            "gemma-2        pending, again in 8 s           -                                -     -     -          -  desk         local:qwen          -",
+            "qwen-7kx3mc2d  busy                   41.2 tok/s                         ▁▅█  2/4     3  198%    1.0 GiB  desk cpu:0   local:qwen  312 tok/s",
             "",
             "q leave  p pause  ←→ sort by  r reverse  ↑↓ scroll",
         ]
@@ -177,16 +177,16 @@ fn a_narrow_terminal_shows_what_matters() {
         frame(&view(&model, Column::Rate), 60, 13),
         [
             "rbee top  http://127.0.0.1:7220                     HH:MM:SS",
-            "2 hives · 3 workers: 1 busy, 1 pending, 1 not reachable",
+            "2 hives · 3 workers: 1 busy, 1 pending, 1 unreachable",
             "2 requests running, 3 waiting · 41.2 tok/s",
-            "HIVE  DEVICE             MEMORY         USED      FREE  BUSY",
+            "HIVE  DEVICE             MEMORY        USED  AVAILABLE  BUSY",
             "attic  can't be reached: connection refused",
-            "desk  cpu:0              ███▒▒░░░░░  4.0 GiB   8.0 GiB   38%",
-            "desk  cuda:0 (declared)  ░░░░░░░░░░      0 B  24.0 GiB    0%",
+            "desk  cpu:0              ██▒▒░░░    4.0 GiB    8.0 GiB   38%",
+            "desk  cuda:0 (declared)  ░░░░░░░        0 B   24.0 GiB    0%",
             "",
             "WORKER         STATE                      RATE ▾  RUN  WAIT",
             "qwen-7kx3mc2d  busy                   41.2 tok/s  2/4     3",
-            "qwen-3         not reachable                   -    -     -",
+            "qwen-3         unreachable                     -    -     -",
             "gemma-2        pending, again in 8 s           -    -     -",
             "q leave  p pause  ←→ sort by  r reverse  ↑↓ scroll",
         ]
@@ -253,7 +253,7 @@ fn one_look_is_a_table() {
     assert!(lines[6].contains("41.2 tok/s"), "{text}");
     assert_eq!(
         lines[10],
-        "2 hives · 3 workers: 1 busy, 1 pending, 1 not reachable · 2 requests running, 3 waiting · 41.2 tok/s"
+        "2 hives · 3 workers: 1 busy, 1 pending, 1 unreachable · 2 requests running, 3 waiting · 41.2 tok/s"
     );
     assert!(lines.iter().all(|line| *line == line.trim_end()), "{text}");
 }

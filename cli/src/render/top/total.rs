@@ -5,12 +5,12 @@ use super::super::workers::state_counts;
 use super::model::Model;
 use super::workers::Row;
 
-/// `2 hives · 3 workers: 1 busy, 1 ready, 1 not reachable`.
+/// `2 hives · 3 workers: 1 busy, 1 ready, 1 unreachable`.
 pub(super) fn who(model: &Model, rows: &[Row<'_>]) -> String {
     let heard: Vec<i32> = rows.iter().filter(|row| !row.lost).map(Row::state).collect();
     let mut states = state_counts(&heard);
     let lost = rows.len() - heard.len();
-    states.extend((lost > 0).then(|| format!("{lost} not reachable")));
+    states.extend((lost > 0).then(|| format!("{lost} unreachable")));
     let hives = number(model.hives.len() as u64, "hive");
     let workers = number(rows.len() as u64, "worker");
     if states.is_empty() {

@@ -51,7 +51,7 @@ impl Row<'_> {
     /// A few words; `rbee worker ls` has more.
     fn state_words(&self, now: &Timestamp) -> (String, Tone) {
         if self.lost {
-            return ("not reachable".to_owned(), Tone::Bad);
+            return ("unreachable".to_owned(), Tone::Bad);
         }
         let state = self.state();
         let mut words = state_word(state);
@@ -68,36 +68,33 @@ impl Row<'_> {
         (words, words::worker_tone(state))
     }
 
-    /// What it makes per second. Who makes nothing now steps back.
-    fn rate_cell(&self) -> Cell {
-        let rate = self.measured.and_then(|measured| {
-            let tokens = measured
-                .tokens_per_second
-                .map(|rate| (rate, format!("{rate:.1} tok/s")));
-            let steps = measured
-                .steps_per_second
-                .map(|rate| (rate, format!("{rate:.2} step/s")));
-            tokens.or(steps)
-        });
-        match rate {
-            Some((rate, words)) if rate <= 0.0 => Cell::toned(words, Tone::Faint),
-            rate => Cell::known(rate.map(|(_, words)| words)),
-        }
+    /// What it makes per second.
+    fn rate(&self) -> Option<(f64, String)> {
+        let measured = self.measured?;
+        let tokens = measured
+            .tokens_per_second
+            .map(|rate| (rate, format!("{rate:.1} tok/s")));
+        let steps = measured
+            .steps_per_second
+            .map(|rate| (rate, format!("{rate:.2} step/s")));
+        tokens.or(steps)
     }
 }
 
 /// The rows, sorted.
 pub(super) fn rows(model: &Model, sort: Sort) -> Vec<Row<'_>> {
-    let measured = |worker: &Worker| model.hives.get(&worker.hive_id)?.measured.get(&worker.id);
-    let known = model.workers.values().map(|worker| Row {
-        worker: Cow::Borrowed(worker),
-        hive: model.hive_name(&worker.hive_id),
-        measured: measured(worker),
-        lost: model
-            .hives
-            .get(&worker.hive_id)
-            .is_some_and(|now| matches!(now.link, Link::Lost { .. })),
-        history: model.history.get(&worker.id),
+    let known = model.workers.values().map(|worker| {
+        let hive = model.hives.get(&worker.hive_id);
+        let measured = hive.and_then(|now| now.measured.get(&worker.id));
+        let hive_is_lost = hive.is_some_and(|now| matches!(now.link, Link::Lost { .. }));
+        Row {
+            worker: Cow::Borrowed(worker),
+            hive: model.hive_name(&worker.hive_id),
+            measured,
+            // Where the hive itself tells us, it does not matter what the catalog can't hear.
+            lost: measured.is_none() && (hive_is_lost || worker.unreachable),
+            history: model.history.get(&worker.id),
+        }
     });
     // One that its hive has told of and the catalog not yet.
     let new = model.hives.iter().flat_map(|(hive_id, now)| {
@@ -137,9 +134,9 @@ pub(super) fn grid(rows: &[Row<'_>], sort: Sort, now: &Timestamp) -> Grid {
         (Some(Column::Requests), grid::Column::numbers("RUN", 1)),
         (None, grid::Column::numbers("WAIT", 2)),
         (Some(Column::Cpu), grid::Column::numbers("CPU", 4)),
-        (Some(Column::Memory), grid::Column::numbers("MEMORY", 3)),
+        (Some(Column::Memory), grid::Column::sizes("MEMORY", 3)),
     ];
-    columns.extend(on_gpu.then(|| (None, grid::Column::numbers("ON GPU", 3))));
+    columns.extend(on_gpu.then(|| (None, grid::Column::sizes("ON GPU", 3))));
     columns.extend([
         (Some(Column::Device), grid::Column::words("DEVICE", 5, 24)),
         (Some(Column::Model), grid::Column::words("MODEL", 6, 36)),
@@ -152,6 +149,14 @@ pub(super) fn grid(rows: &[Row<'_>], sort: Sort, now: &Timestamp) -> Grid {
     Grid {
         columns: columns.collect(),
         rows: rows.iter().map(|row| cells(row, on_gpu, now)).collect(),
+    }
+}
+
+/// A rate. Where nothing is made now, it steps back.
+fn rate_cell(rate: Option<(f64, String)>) -> Cell {
+    match rate {
+        Some((rate, words)) if rate <= 0.0 => Cell::toned(words, Tone::Faint),
+        rate => Cell::known(rate.map(|(_, words)| words)),
     }
 }
 
@@ -169,7 +174,7 @@ fn cells(row: &Row<'_>, on_gpu: bool, now: &Timestamp) -> Vec<Cell> {
     let mut cells = vec![
         Cell::plain(&row.worker.id),
         Cell::toned(state, tone),
-        row.rate_cell(),
+        rate_cell(row.rate()),
         Cell::Spark(row.history.into_iter().flatten().copied().collect()),
         Cell::known(running),
         match waiting {
@@ -189,8 +194,10 @@ fn cells(row: &Row<'_>, on_gpu: bool, now: &Timestamp) -> Vec<Cell> {
     cells.extend([
         Cell::plain(device),
         Cell::known((!row.worker.model_id.is_empty()).then(|| row.worker.model_id.clone())),
-        Cell::known(
-            measured.and_then(|worker| Some(format!("{:.0} tok/s", worker.prompt_tokens_per_second?))),
+        rate_cell(
+            measured
+                .and_then(|worker| worker.prompt_tokens_per_second)
+                .map(|rate| (rate, format!("{rate:.0} tok/s"))),
         ),
     ]);
     cells

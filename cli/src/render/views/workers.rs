@@ -28,6 +28,7 @@ pub(crate) struct Worker<'a> {
     next_attempt_at: Option<String>,
     pinned: bool,
     idle_ttl_seconds: Option<f64>,
+    unreachable: bool,
 }
 
 /// What was estimated for it, and what it had when it had just become ready.
@@ -88,6 +89,7 @@ impl<'a> From<&'a types::Worker> for Worker<'a> {
                 .as_ref()
                 .and_then(human::from_proto)
                 .map(|ttl| ttl.as_secs_f64()),
+            unreachable: worker.unreachable,
         }
     }
 }

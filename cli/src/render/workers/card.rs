@@ -8,7 +8,7 @@ use super::super::cards::Card;
 use super::super::human::{age, from_proto, number, size, span, thousands};
 use super::super::paint::Tone;
 use super::super::words;
-use super::{serves, state};
+use super::{serves, state, tone};
 
 /// One worker, what it tells of itself, and why it failed.
 pub(crate) fn card(
@@ -54,7 +54,7 @@ fn life(card: &mut Card, worker: &Worker, now: &Timestamp) {
     if worker.state_since.is_some() {
         words += &format!(", for {}", age(worker.state_since.as_ref(), now));
     }
-    card.toned("state", words, words::worker_tone(worker.state));
+    card.toned("state", words, tone(worker));
     if worker.restart_count > 0 {
         let times = number(u64::from(worker.restart_count), "time");
         card.toned("restarted", format!("{times} by itself"), Tone::Busy);
