@@ -7,12 +7,27 @@ use tonic::{Code, Status};
 
 /// The status of a call that could not be made, or whose answer did not come.
 pub(super) fn of_call(error: tonic::transport::Error) -> Status {
+    let expired = is_expired(&error);
     let status = Status::from_error(Box::new(error));
     match status.code() {
+        // The caller's own deadline, which tonic calls cancelled.
+        Code::Cancelled if expired => Status::deadline_exceeded(status.message()),
         // Not by the caller, who would not be there to hear of it: the connection ended first.
         Code::Cancelled => unavailable(status),
         _ => unavailable_if_unknown(status),
     }
+}
+
+/// Whether the time that the caller gave a call is over.
+fn is_expired(error: &(dyn std::error::Error + 'static)) -> bool {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        if error.is::<tonic::TimeoutExpired>() {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
 }
 
 /// An answer whose end is told as it is.
