@@ -104,7 +104,7 @@ pub(crate) async fn start_hive(data: &Path, catalog: &Served, worker: WorkerConf
 }
 
 /// The same with whatever else is configured.
-async fn start_hive_with(
+pub(crate) async fn start_hive_with(
     data: &Path,
     catalog: &Served,
     change: impl FnOnce(&mut HiveConfig),
