@@ -257,6 +257,13 @@ pub(crate) fn worker_not_serving(worker: &Worker) -> Fault {
             format!("the worker {id} is {state} and takes no more calls"),
         )
         .retry_after(SOON),
+        // Its process has just ended, and what becomes of it is being decided.
+        State::Ready | State::Busy => Fault::new(
+            Code::Unavailable,
+            reason::WORKER_NOT_READY,
+            format!("the process of the worker {id} has just ended; try again in a moment"),
+        )
+        .retry_after(SOON),
         _ => Fault::new(
             Code::Unavailable,
             reason::WORKER_NOT_READY,

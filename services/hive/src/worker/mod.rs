@@ -2,6 +2,7 @@
 //! what everybody else sees.
 
 mod activity;
+mod ended;
 mod folder;
 mod narrate;
 mod probe;

@@ -2,19 +2,19 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
 use rbee_service_kit::client::ClientChannel;
 use rbee_service_kit::{narrate, narrate_warn};
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
 use super::WorkerFolder;
+use super::ended::Ended;
 use super::narrate::narrate_ready;
 use super::probe::{Patience, probe};
 use super::table::Link;
 use super::tend::{Tender, changed, served, start_failure, until};
-use crate::domain::{Command, Event, Exit, FailureCause, Report, State, cause_of_failure, plan};
-use crate::process::{Launched, Output, WorkerCgroup, WorkerProcess, capture, kill_leftovers_of};
+use crate::domain::{Command, Event, Exit, Report, State, plan};
+use crate::process::{Launched, WorkerCgroup, WorkerProcess, capture, kill_leftovers_of};
 use crate::spawn::Prepared;
 
 /// Lines of its log that a failed worker keeps.
@@ -68,24 +68,25 @@ impl Tender {
                     idle_since: None,
                 };
                 let process_id = launched.process.id();
-                run.until_exit(launched, health, cgroup.as_ref()).await;
+                let ended = run.until_exit(launched, health, cgroup.as_ref()).await;
                 self.clear_away(process_id, &folder, cgroup).await;
                 self.parts.host.settled(placed.device_id, process_id).await;
+                // In this order: who sees the state that follows sees that nothing is left.
+                drop(folder);
+                drop(placed);
+                self.decide(ended);
             }
             Err(error) => {
                 let failure = start_failure(&error);
                 self.log.hive_line(&failure.message);
+                drop(folder);
+                drop(placed);
                 let _ = self.take(Event::StartFailed(failure));
             }
         }
         self.note_failure().await;
-        // The process is gone, and its memory free for others.
-        drop(placed);
-        drop(folder);
     }
-}
 
-impl Tender {
     /// Ends what fled from the process's group: all that is in its control group, or, without one, all that carries its
     /// folder's mark.
     async fn clear_away(&self, process_id: u32, folder: &WorkerFolder, cgroup: Option<WorkerCgroup>) {
@@ -121,7 +122,12 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    async fn until_exit(&mut self, launched: Launched, health: ClientChannel, cgroup: Option<&WorkerCgroup>) {
+    async fn until_exit(
+        &mut self,
+        launched: Launched,
+        health: ClientChannel,
+        cgroup: Option<&WorkerCgroup>,
+    ) -> Ended {
         let Launched {
             process,
             stdout,
@@ -176,13 +182,21 @@ impl Run<'_> {
             self.take(event, &process).await;
         };
 
+        // Nobody is to wait for its answers meanwhile.
+        self.link.gone.cancel();
         // What it said last explains its exit.
         for report in output.drain(DRAIN_LIMIT).await {
             self.take(event_of(report), &process).await;
         }
         // Counted by the kernel at the latest when the process was reaped.
         let oom_kills = cgroup.map(WorkerCgroup::oom_kills);
-        self.finish(exit, &output, oom_kills);
+        self.process_ended(exit);
+        Ended {
+            exit,
+            served: served(self.ready_since),
+            log_tail: output.tail(LOG_TAIL),
+            oom_kills,
+        }
     }
 
     async fn take(&mut self, event: Event, process: &WorkerProcess) {
@@ -276,43 +290,12 @@ impl Run<'_> {
         });
     }
 
-    fn finish(&mut self, exit: Exit, output: &Output, oom_kills: Option<u64>) {
-        let tender = &mut *self.tender;
-        self.link.gone.cancel();
+    /// Nobody can reach the process any more. What becomes of the worker is decided when all that was its is gone.
+    fn process_ended(&self, exit: Exit) {
+        let tender = &*self.tender;
         tender.log.hive_line(&format!("the process ended: {exit}"));
         tender.place.set_link(None);
         tender.place.change(|worker| worker.process_id = None);
-        let before = tender.life.failure().cloned();
-        let event = Event::Exited {
-            exit,
-            served: served(self.ready_since),
-        };
-        tender.drain_over = None;
-        let _ = tender.take_with(event, |life| {
-            if life.failure() != before.as_ref() {
-                life.explain_failure(|failure| {
-                    failure.log_tail = output.tail(LOG_TAIL);
-                    failure.explain(cause_of_failure(
-                        failure.reason,
-                        exit,
-                        &failure.log_tail,
-                        oom_kills,
-                    ));
-                    failure.occurred_at = Some(Timestamp::now());
-                });
-            }
-        });
-        let failure = tender
-            .life
-            .failure()
-            .filter(|failure| before.as_ref() != Some(*failure));
-        if let Some(failure) = failure {
-            let cause = failure.cause.map_or("unknown", FailureCause::name);
-            tender.parts.metrics.crashed(cause);
-            if tender.life.state() == State::Pending {
-                tender.parts.metrics.restarted(cause);
-            }
-        }
     }
 }
 
