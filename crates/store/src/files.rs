@@ -138,22 +138,14 @@ impl Files {
     }
 
     /// Bytes that can still be written; `None` where the system does not tell.
-    #[cfg(unix)]
     pub(crate) fn available_bytes(&self) -> Result<Option<u64>, StoreError> {
-        available_bytes(&self.root)
-            .map(Some)
-            .map_err(StoreError::file("asking for the free space of", &self.root))
-    }
-
-    /// Bytes that can still be written; `None` where the system does not tell.
-    #[cfg(not(unix))]
-    pub(crate) fn available_bytes(&self) -> Result<Option<u64>, StoreError> {
-        Ok(None)
+        available_bytes(&self.root).map_err(StoreError::file("asking for the free space of", &self.root))
     }
 }
 
+/// Bytes that can still be written below a folder; `None` where the system does not tell.
 #[cfg(unix)]
-fn available_bytes(folder: &Path) -> io::Result<u64> {
+pub(crate) fn available_bytes(folder: &Path) -> io::Result<Option<u64>> {
     let space = nix::sys::statvfs::statvfs(folder).map_err(io::Error::from)?;
     // Their types differ between systems.
     #[allow(clippy::useless_conversion)]
@@ -161,5 +153,12 @@ fn available_bytes(folder: &Path) -> io::Result<u64> {
         u64::from(space.blocks_available()),
         u64::from(space.fragment_size()),
     );
-    Ok(blocks.saturating_mul(block_bytes))
+    Ok(Some(blocks.saturating_mul(block_bytes)))
+}
+
+/// Bytes that can still be written below a folder; `None` where the system does not tell.
+#[cfg(not(unix))]
+#[allow(clippy::unnecessary_wraps, reason = "as where the system tells")]
+pub(crate) fn available_bytes(_: &Path) -> io::Result<Option<u64>> {
+    Ok(None)
 }

@@ -22,10 +22,12 @@
 //! A store is a folder (`file://`), which hives on that host use in place, or a bucket of an S3-compatible
 //! server (`s3://`, the feature `s3`), which a cluster shares. Reading is `object_store`'s either way; only
 //! writing differs. In a bucket nothing has to be staged: an object is there as a whole or not at all, and
-//! a blob is completed only when its digest was found to be right.
+//! a blob is completed only when its digest was found to be right. A host that needs such blobs as files fetches
+//! them into a [`BlobCache`] of its own.
 
 mod blob;
 mod blocking;
+mod cache;
 mod disk;
 mod error;
 mod files;
@@ -42,6 +44,7 @@ mod store;
 mod upload;
 
 pub use blob::{BlobCheck, BlobInfo, BlobState, StoredBlob};
+pub use cache::{BlobCache, CachedBlob, FetchError, OpenCacheError};
 pub use disk::{Faults, Step};
 pub use error::{PutFileError, StoreError};
 pub use in_place::InPlaceChange;

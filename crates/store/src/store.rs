@@ -121,7 +121,7 @@ impl Store {
     }
 
     /// A store over objects elsewhere.
-    #[cfg(feature = "s3")]
+    #[cfg(any(feature = "s3", test))]
     pub(crate) fn on(url: String, objects: Arc<dyn ObjectStore>) -> Self {
         let files = None;
         Self(Arc::new(Inner { url, objects, files }))
