@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use rbee_artifacts::DeviceId;
+use rbee_artifacts::detect::DetectError;
 use rbee_artifacts::gguf::GgufError;
 use rbee_service_kit::{narrate, narrate_warn, reason};
 use tokio::sync::oneshot;
@@ -55,6 +56,7 @@ impl LoadFailure {
             Self::Device { .. } => reason::DEVICE_NOT_FOUND,
             Self::Model(LoadError::Read { source, .. }) => of_system(source),
             Self::Model(LoadError::File { source, .. }) => of_file(source),
+            Self::Model(LoadError::Folder { source, .. }) => of_folder(source),
             Self::Tokenizer {
                 source: TokenizerError::Metadata(error),
                 ..
@@ -82,6 +84,15 @@ fn of_system(error: &io::Error) -> &'static str {
 fn of_file(error: &GgufError) -> &'static str {
     match error {
         GgufError::Unsupported { .. } => reason::MODEL_UNSUPPORTED,
+        _ => reason::MODEL_CORRUPT,
+    }
+}
+
+fn of_folder(error: &DetectError) -> &'static str {
+    match error {
+        DetectError::Read { source, .. } => of_system(source),
+        DetectError::Missing { .. } => reason::MODEL_FILES_MISSING,
+        DetectError::Refused { .. } | DetectError::Unsupported { .. } => reason::MODEL_UNSUPPORTED,
         _ => reason::MODEL_CORRUPT,
     }
 }

@@ -28,7 +28,8 @@ fn check(filter: &str, selection: Selection) -> Report {
     report
 }
 
-/// A tiny model in some formats: none of them may be left out, nor may their tokenizer.
+/// A tiny model in some formats (`hf` is the folder of safetensors): none of them may be left out, nor may
+/// their tokenizer.
 fn check_tiny(name: &str, kinds: &[&str]) {
     let report = check(&format!("tiny {name} "), Selection::default());
     for kind in kinds {
@@ -42,7 +43,7 @@ fn check_tiny(name: &str, kinds: &[&str]) {
 
 #[test]
 fn tiny_llama_with_its_rope_scaling_is_right() {
-    check_tiny("llama", &["q8_0"]);
+    check_tiny("llama", &["hf", "q8_0"]);
 }
 
 #[test]
@@ -52,7 +53,7 @@ fn tiny_llama_of_the_k_formats_is_right() {
 
 #[test]
 fn tiny_mistral_is_right() {
-    check_tiny("mistral", &["q8_0"]);
+    check_tiny("mistral", &["hf", "q8_0"]);
 }
 
 #[test]
@@ -72,7 +73,7 @@ fn tiny_qwen3_is_right() {
 
 #[test]
 fn tiny_qwen3moe_is_right() {
-    check_tiny("qwen3moe", &["q8_0"]);
+    check_tiny("qwen3moe", &["hf", "q8_0"]);
 }
 
 #[test]
@@ -82,12 +83,12 @@ fn tiny_gemma2_is_right_past_its_window() {
 
 #[test]
 fn tiny_gemma3_is_right_past_its_window() {
-    check_tiny("gemma3", &["f16", "q8_0"]);
+    check_tiny("gemma3", &["f16", "hf", "q8_0"]);
 }
 
 #[test]
 fn tiny_phi3_is_right() {
-    check_tiny("phi3", &["q8_0"]);
+    check_tiny("phi3", &["hf", "q8_0"]);
 }
 
 #[test]

@@ -55,6 +55,12 @@ impl JsonObject {
         self.object.get(key).filter(|value| !value.is_null())
     }
 
+    /// Whether the text says something of `key`, be it null.
+    #[must_use]
+    pub fn mentions(&self, key: &str) -> bool {
+        self.object.contains_key(key)
+    }
+
     /// The string at `key`.
     ///
     /// # Errors

@@ -4,15 +4,17 @@
 mod folder;
 mod reading;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::Detected;
 use super::error::DetectError;
 use super::prediction::{Evidence, VELOCITY_HINT, prediction_by_spread};
 use super::single::detect_file;
 use crate::StableDiffusionVersion;
+use crate::detect::json::JsonObject;
 use crate::detect::layout::Layout;
-use crate::detect::llm::detect_gguf;
+use crate::detect::llm::{LlmConfig, LlmFacts, detect_gguf};
+use crate::safetensors::SafetensorsHeader;
 use reading::{File, Opened};
 
 /// Which symbolic links inside a folder are followed.
@@ -22,6 +24,29 @@ pub enum Links {
     Inside,
     /// All. For folders that the user arranged, such as the cache of another program.
     All,
+}
+
+/// The folder of a language model in safetensors: what is needed to load it.
+#[derive(Debug, Clone)]
+pub struct LlmFolder {
+    /// All of `config.json`.
+    pub json: JsonObject,
+    /// The dimensions in it.
+    pub config: LlmConfig,
+    /// The files of weights with their headers. Every tensor of the model is in one of them, in its right
+    /// shape, and none in two.
+    pub weights: Vec<(PathBuf, SafetensorsHeader)>,
+    /// What the folder is.
+    pub facts: LlmFacts,
+}
+
+/// Opens the folder of a language model in safetensors and checks that its files make a model. Blocks
+/// while it reads headers; reads no weights.
+///
+/// # Errors
+/// As [`detect_path`], and when there is no `config.json`.
+pub fn open_llm_folder(path: &Path, links: Links) -> Result<LlmFolder, DetectError> {
+    folder::llm(&folder::Folder::open(path, links)?)
 }
 
 /// What the file or folder at `path` is. Blocks while it reads headers; never more than a few MiB of

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::golden::{Arrays, json_if_there};
 use super::{FidelityError, Report};
 use crate::kernels::Matrix;
-use crate::model::{LoadError, ModelFile};
+use crate::model::{LoadError, ModelFile, TensorSource as _};
 
 #[derive(Deserialize)]
 struct Golden {

@@ -1,7 +1,7 @@
 //! Tiny models with random weights, where every feature of an architecture moves the logits.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
@@ -27,7 +27,9 @@ const NEAR_TIE: f32 = 0.2;
 #[derive(Deserialize)]
 pub(super) struct Golden {
     prompt_ids: Vec<u32>,
-    greedy_ids: Vec<u32>,
+    /// Of the folder.
+    #[serde(flatten)]
+    greedy: Greedy,
     gguf: BTreeMap<String, File>,
     #[serde(flatten)]
     pub(super) texts: tokens::TinyTexts,
@@ -36,15 +38,49 @@ pub(super) struct Golden {
 #[derive(Deserialize)]
 struct File {
     file: String,
+    #[serde(flatten)]
+    greedy: Greedy,
+}
+
+/// The likeliest tokens one after the other, and how much likelier each is than the next.
+#[derive(Deserialize)]
+struct Greedy {
     greedy_ids: Vec<u32>,
     gaps: Vec<f32>,
+}
+
+/// A file or a folder with the model in one format.
+struct Format<'a> {
+    /// How it is called: `q8_0`, or `hf` for the folder.
+    kind: &'a str,
+    path: PathBuf,
+    greedy: &'a Greedy,
+    /// What the golden data call its logits, by f32 arithmetic and by llama.cpp.
+    arrays: [String; 2],
 }
 
 impl Golden {
     /// The prompt and all but the last of the greedy tokens.
     fn ids(&self) -> Vec<u32> {
-        let all_but_last = &self.greedy_ids[..self.greedy_ids.len().saturating_sub(1)];
+        let greedy = &self.greedy.greedy_ids;
+        let all_but_last = &greedy[..greedy.len().saturating_sub(1)];
         [&self.prompt_ids, all_but_last].concat()
+    }
+
+    fn formats<'a>(&'a self, folder: &Path) -> Vec<Format<'a>> {
+        let files = self.gguf.iter().map(|(kind, file)| Format {
+            kind,
+            path: folder.join(&file.file),
+            greedy: &file.greedy,
+            arrays: [format!("exact.{kind}"), format!("llama_cpp.{kind}")],
+        });
+        let checkpoint = Format {
+            kind: "hf",
+            path: folder.join("hf"),
+            greedy: &self.greedy,
+            arrays: ["hf".to_owned(), "hf".to_owned()],
+        };
+        files.chain([checkpoint]).collect()
     }
 }
 
@@ -55,13 +91,16 @@ pub(super) fn check(folder: &Path, name: &str, report: &mut Report) -> Result<()
     let arrays_path = folder.join("golden.safetensors");
     let mut arrays = None;
     let mut vocabulary = None;
-    for (kind, file) in &golden.gguf {
-        let (case, path) = (format!("{prefix} {kind}"), folder.join(&file.file));
-        if !path.is_file() {
+    for format in golden.formats(folder) {
+        let Format { kind, path, .. } = &format;
+        let case = format!("{prefix} {kind}");
+        if !path.exists() {
             report.absent.push(case);
             continue;
         }
-        vocabulary = Some(path.clone());
+        if path.is_file() {
+            vocabulary = Some(path.clone());
+        }
         if !report.wants(&case) {
             continue;
         }
@@ -72,19 +111,19 @@ pub(super) fn check(folder: &Path, name: &str, report: &mut Report) -> Result<()
         if arrays.is_none() {
             arrays = Some(Arrays::read(&arrays_path)?);
         }
-        let take = |array: String| {
-            let rows = arrays.as_ref().and_then(|arrays: &Arrays| arrays.rows(&array));
+        let take = |array: &str| {
+            let rows = arrays.as_ref().and_then(|arrays: &Arrays| arrays.rows(array));
             rows.ok_or_else(|| FidelityError::new(&arrays_path, format!("it has no array {array}")))
         };
         let expected = Expected {
             ids: golden.ids(),
             prompt: golden.prompt_ids.len(),
-            exact: take(format!("exact.{kind}"))?,
-            by_llama_cpp: take(format!("llama_cpp.{kind}"))?,
-            floats: kind.starts_with('f') || kind.starts_with("bf"),
-            file,
+            exact: take(&format.arrays[0])?,
+            by_llama_cpp: take(&format.arrays[1])?,
+            floats: matches!(*kind, "f32" | "f16" | "bf16" | "hf"),
+            greedy: format.greedy,
         };
-        expected.check(&path, &case, report);
+        expected.check(path, &case, report);
     }
     let case = format!("{prefix} tokens");
     match vocabulary {
@@ -102,7 +141,7 @@ struct Expected<'a> {
     by_llama_cpp: Vec<Vec<f32>>,
     /// The weights are floats, so nothing is rounded.
     floats: bool,
-    file: &'a File,
+    greedy: &'a Greedy,
 }
 
 impl Expected<'_> {
@@ -201,7 +240,7 @@ impl Expected<'_> {
         let alone = follow::logits(decoder, &self.ids, 1)?;
         let (apart, _) = follow::difference(&follow::logits_in_company(decoder, &self.ids)?, &alone);
         report.at_most(case, "kernels: in a batch, not alone", apart, 0.0);
-        let File { greedy_ids, gaps, .. } = self.file;
+        let Greedy { greedy_ids, gaps, .. } = self.greedy;
         let choices = follow::choices(decoder, &self.ids[..self.prompt], greedy_ids)?;
         let steps = choices.iter().zip(greedy_ids).zip(gaps).enumerate();
         let wrong: Vec<String> = steps

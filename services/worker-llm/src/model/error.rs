@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use rbee_artifacts::detect::DetectError;
 use rbee_artifacts::gguf::GgufError;
 
 /// Why a model could not be loaded. The message names the file, its source the field in it.
@@ -25,6 +26,15 @@ pub enum LoadError {
         /// What is wrong, with the field's name.
         #[source]
         source: GgufError,
+    },
+    /// A file of a folder is broken, or it is a model that this worker cannot run.
+    #[error("cannot load the model folder {}", path.display())]
+    Folder {
+        /// The model's folder.
+        path: PathBuf,
+        /// What is wrong, with the names of file and field.
+        #[source]
+        source: DetectError,
     },
     /// The context that was asked for is not possible.
     #[error("a context of {requested} tokens is not possible: the model was made for 1 to {longest}")]

@@ -89,32 +89,8 @@ impl ModelFile {
         }
     }
 
-    /// A tensor of two dimensions as a matrix of `rows` rows.
-    ///
-    /// # Errors
-    /// When it is not there, has another shape, or a format without a kernel.
-    pub(crate) fn matrix(&self, name: &str, rows: usize, len: usize) -> Result<Matrix, GgufError> {
-        self.rows(name, &[len, rows])
-    }
-
-    /// A tensor of three dimensions as `count` matrices of `rows` rows each.
-    ///
-    /// # Errors
-    /// As for one matrix.
-    pub(super) fn stack(
-        &self,
-        name: &str,
-        count: usize,
-        rows: usize,
-        len: usize,
-    ) -> Result<Vec<Matrix>, GgufError> {
-        let all = self.rows(name, &[len, rows, count])?;
-        let parts = (0..count).map(|index| all.part(index * rows..(index + 1) * rows));
-        Ok(parts.collect())
-    }
-
     /// All rows of a tensor, whatever dimensions they are counted in. `shape` begins with their length.
-    fn rows(&self, name: &str, shape: &[usize]) -> Result<Matrix, GgufError> {
+    pub(super) fn rows(&self, name: &str, shape: &[usize]) -> Result<Matrix, GgufError> {
         let dimensions: Vec<u64> = shape.iter().map(|&dimension| dimension as u64).collect();
         let tensor = self.header.require_tensor(name, &dimensions)?;
         let invalid = |problem: String| GgufError::Invalid {
@@ -135,24 +111,6 @@ impl ModelFile {
         }
         let rows = shape[1..].iter().product();
         Matrix::new(tensor.kind, rows, shape[0], data).map_err(|error| invalid(error.to_string()))
-    }
-
-    /// A tensor of one dimension as numbers.
-    ///
-    /// # Errors
-    /// When it is not there, has another shape, a format without a kernel, or numbers that are
-    /// none.
-    pub(super) fn vector(&self, name: &str, len: usize) -> Result<Vec<f32>, GgufError> {
-        let matrix = self.rows(name, &[len])?;
-        let mut numbers = vec![0.0; len];
-        matrix.dequantise_row(0, &mut numbers);
-        if numbers.iter().all(|number| number.is_finite()) {
-            return Ok(numbers);
-        }
-        Err(GgufError::Invalid {
-            field: format!("tensor {name}"),
-            problem: "has numbers that are infinite or not numbers".to_owned(),
-        })
     }
 
     fn data(&self, tensor: &TensorInfo) -> Option<SharedBytes> {

@@ -1,8 +1,9 @@
-//! The decoder: from a GGUF file to logits.
+//! The decoder: from a GGUF file or a folder of safetensors to logits.
 //!
 //! ```text
-//! ModelFile (mapped, header checked) → DecoderSpec (what the architecture does, pure)
-//!                                    → Weights (tensors by their roles, still in the file)
+//! ModelFile, ModelFolder (mapped, headers checked)
+//!                                    → DecoderSpec (what the architecture does, pure)
+//!                                    → Weights (tensors by their roles, still in the files)
 //!                                    → Decoder (one forward pass for every architecture)
 //!                                    → CpuBackend (sequences and their KV caches)
 //! ```
@@ -15,7 +16,9 @@ mod backend;
 mod decoder;
 mod error;
 mod file;
+mod folder;
 mod info;
+mod source;
 mod spec;
 mod weights;
 
@@ -23,6 +26,8 @@ pub use backend::{CpuBackend, LoadOptions};
 pub use decoder::{Decoder, KvCache, LogitsFor, Segment};
 pub use error::LoadError;
 pub use file::ModelFile;
+pub use folder::ModelFolder;
 pub use info::ModelInfo;
+pub use source::TensorSource;
 pub use spec::{Activation, DecoderSpec, ExpertSpec, LayerSpec, RopeLayout, RopeScale, RopeSpec};
 pub use weights::Weights;

@@ -1,5 +1,6 @@
 //! What an architecture does, as data.
 
+mod config;
 mod gguf;
 
 use rbee_artifacts::LlmArchitecture;

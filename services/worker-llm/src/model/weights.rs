@@ -6,9 +6,7 @@
 
 use std::collections::HashSet;
 
-use rbee_artifacts::gguf::{DecoderFacts, GgufError};
-
-use super::file::ModelFile;
+use super::source::TensorSource;
 use super::spec::{DecoderSpec, ExpertSpec};
 use crate::kernels::Matrix;
 
@@ -72,59 +70,36 @@ pub(super) struct GatedUnit {
     pub(super) down: Matrix,
 }
 
-/// Takes tensors out of a file and remembers which.
-struct Binder<'a> {
-    file: &'a ModelFile,
+/// Takes tensors out of a source and remembers which.
+struct Binder<'a, S> {
+    source: &'a S,
+    /// By the names that the source has for them.
     taken: HashSet<String>,
 }
 
-impl Binder<'_> {
-    fn has(&self, name: &str) -> bool {
-        self.file.header().tensor(name).is_some()
+impl<S: TensorSource> Binder<'_, S> {
+    fn has(&self, role: &str) -> bool {
+        self.source.has(role)
     }
 
-    fn matrix(&mut self, name: String, rows: usize, len: usize) -> Result<Matrix, GgufError> {
-        let matrix = self.file.matrix(&name, rows, len);
-        self.taken.insert(name);
-        matrix
+    fn matrix(&mut self, role: &str, rows: usize, len: usize) -> Result<Matrix, S::Error> {
+        self.taken.extend(self.source.names(role));
+        self.source.matrix(role, rows, len)
     }
 
-    /// The matrices of a tensor that holds `count` of them, one after the other.
-    fn stack(
-        &mut self,
-        name: String,
-        count: usize,
-        rows: usize,
-        len: usize,
-    ) -> Result<Vec<Matrix>, GgufError> {
-        let stack = self.file.stack(&name, count, rows, len);
-        self.taken.insert(name);
-        stack
+    /// As many matrices of one shape as there are experts.
+    fn stack(&mut self, role: &str, count: usize, rows: usize, len: usize) -> Result<Vec<Matrix>, S::Error> {
+        self.taken.extend(self.source.names(role));
+        self.source.stack(role, count, rows, len)
     }
 
-    fn vector(&mut self, name: String, len: usize) -> Result<Vec<f32>, GgufError> {
-        let vector = self.file.vector(&name, len);
-        self.taken.insert(name);
-        vector
+    fn vector(&mut self, role: &str, len: usize) -> Result<Vec<f32>, S::Error> {
+        self.taken.extend(self.source.names(role));
+        self.source.vector(role, len)
     }
 
-    fn vector_if(&mut self, wanted: bool, name: String, len: usize) -> Result<Option<Vec<f32>>, GgufError> {
-        wanted.then(|| self.vector(name, len)).transpose()
-    }
-
-    /// Finds the tensor of a layer that was not asked for, if there is one.
-    fn left_out(&self, layer_count: usize) -> Option<&str> {
-        let of_layer =
-            |name: &str| -> Option<usize> { name.strip_prefix("blk.")?.split('.').next()?.parse().ok() };
-        let mut names = self
-            .file
-            .header()
-            .tensors
-            .iter()
-            .map(|tensor| tensor.name.as_str());
-        names.find(|name| {
-            of_layer(name).is_some_and(|layer| layer < layer_count) && !self.taken.contains(*name)
-        })
+    fn vector_if(&mut self, wanted: bool, role: &str, len: usize) -> Result<Option<Vec<f32>>, S::Error> {
+        wanted.then(|| self.vector(role, len)).transpose()
     }
 }
 
@@ -135,72 +110,76 @@ impl Weights {
     /// Names the first tensor that is absent, of another shape, or of a format without a kernel,
     /// and a tensor of a layer that the decoder would leave out: its result would not be the
     /// model's.
-    pub fn bind(file: &ModelFile, spec: &DecoderSpec) -> Result<Self, GgufError> {
-        let header = file.header();
-        DecoderFacts::read(header)?.check_tensors(header)?;
+    pub fn bind<S: TensorSource>(source: &S, spec: &DecoderSpec) -> Result<Self, S::Error> {
+        source.check()?;
         let mut binder = Binder {
-            file,
+            source,
             taken: HashSet::new(),
         };
         let (width, vocab_size) = (spec.width, spec.vocab_size);
-        let embedding = binder.matrix("token_embd.weight".to_owned(), vocab_size, width)?;
+        let embedding = binder.matrix("token_embd.weight", vocab_size, width)?;
         let output = match binder.has("output.weight") {
-            true => binder.matrix("output.weight".to_owned(), vocab_size, width)?,
+            true => binder.matrix("output.weight", vocab_size, width)?,
             false => embedding.clone(),
         };
         let weights = Self {
             embedding,
             output,
-            output_norm: binder.vector("output_norm.weight".to_owned(), width)?,
-            rope_factors: binder.vector_if(
-                binder.has(ROPE_FACTORS),
-                ROPE_FACTORS.to_owned(),
-                spec.rope_dim / 2,
-            )?,
+            output_norm: binder.vector("output_norm.weight", width)?,
+            rope_factors: binder.vector_if(binder.has(ROPE_FACTORS), ROPE_FACTORS, spec.rope_dim / 2)?,
             layers: (0..spec.layers.len())
                 .map(|layer| bind_layer(&mut binder, spec, &format!("blk.{layer}")))
                 .collect::<Result<_, _>>()?,
         };
-        match binder.left_out(spec.layers.len()) {
+        let taken = &binder.taken;
+        let left_out = source
+            .of_layers(spec.layers.len())
+            .find(|name| !taken.contains(*name));
+        match left_out {
             None => Ok(weights),
-            Some(name) => Err(GgufError::Unsupported {
-                field: format!("tensor {name}"),
-                problem: format!("is not a part of {} that this worker knows", spec.architecture),
-            }),
+            Some(name) => Err(source.left_out(name, spec.architecture)),
         }
     }
 }
 
-fn bind_layer(binder: &mut Binder<'_>, spec: &DecoderSpec, layer: &str) -> Result<LayerWeights, GgufError> {
+fn bind_layer<S: TensorSource>(
+    binder: &mut Binder<'_, S>,
+    spec: &DecoderSpec,
+    layer: &str,
+) -> Result<LayerWeights, S::Error> {
     let (width, head_dim) = (spec.width, spec.head_dim);
     let weight = |part: &str| format!("{layer}.{part}.weight");
     let [query, key, value] = bind_heads(binder, spec, layer)?;
     Ok(LayerWeights {
-        attention_norm: binder.vector(weight("attn_norm"), width)?,
+        attention_norm: binder.vector(&weight("attn_norm"), width)?,
         query,
         key,
         value,
-        query_norm: binder.vector_if(spec.head_norms, weight("attn_q_norm"), head_dim)?,
-        key_norm: binder.vector_if(spec.head_norms, weight("attn_k_norm"), head_dim)?,
-        attention_output: binder.matrix(weight("attn_output"), width, spec.heads * head_dim)?,
-        post_attention_norm: binder.vector_if(spec.post_norms, weight("post_attention_norm"), width)?,
-        feed_forward_norm: binder.vector(weight("ffn_norm"), width)?,
+        query_norm: binder.vector_if(spec.head_norms, &weight("attn_q_norm"), head_dim)?,
+        key_norm: binder.vector_if(spec.head_norms, &weight("attn_k_norm"), head_dim)?,
+        attention_output: binder.matrix(&weight("attn_output"), width, spec.heads * head_dim)?,
+        post_attention_norm: binder.vector_if(spec.post_norms, &weight("post_attention_norm"), width)?,
+        feed_forward_norm: binder.vector(&weight("ffn_norm"), width)?,
         feed_forward: match spec.experts {
             Some(experts) => bind_experts(binder, spec, experts, layer)?,
             None => FeedForward::Dense(bind_dense(binder, spec, layer)?),
         },
-        post_feed_forward_norm: binder.vector_if(spec.post_norms, weight("post_ffw_norm"), width)?,
+        post_feed_forward_norm: binder.vector_if(spec.post_norms, &weight("post_ffw_norm"), width)?,
     })
 }
 
 /// Query, key and value: three matrices, or the rows of one.
-fn bind_heads(binder: &mut Binder<'_>, spec: &DecoderSpec, layer: &str) -> Result<[Linear; 3], GgufError> {
+fn bind_heads<S: TensorSource>(
+    binder: &mut Binder<'_, S>,
+    spec: &DecoderSpec,
+    layer: &str,
+) -> Result<[Linear; 3], S::Error> {
     let (query, kv) = (spec.heads * spec.head_dim, spec.kv_heads * spec.head_dim);
     let fused = format!("{layer}.attn_qkv");
     if binder.has(&format!("{fused}.weight")) {
         let rows = query + 2 * kv;
-        let matrix = binder.matrix(format!("{fused}.weight"), rows, spec.width)?;
-        let bias = binder.vector_if(spec.attention_bias, format!("{fused}.bias"), rows)?;
+        let matrix = binder.matrix(&format!("{fused}.weight"), rows, spec.width)?;
+        let bias = binder.vector_if(spec.attention_bias, &format!("{fused}.bias"), rows)?;
         return Ok(
             [0..query, query..query + kv, query + kv..rows].map(|rows| Linear {
                 matrix: matrix.part(rows.clone()),
@@ -210,8 +189,8 @@ fn bind_heads(binder: &mut Binder<'_>, spec: &DecoderSpec, layer: &str) -> Resul
     }
     let mut linear = |part: &str, rows: usize| {
         Ok(Linear {
-            matrix: binder.matrix(format!("{layer}.{part}.weight"), rows, spec.width)?,
-            bias: binder.vector_if(spec.attention_bias, format!("{layer}.{part}.bias"), rows)?,
+            matrix: binder.matrix(&format!("{layer}.{part}.weight"), rows, spec.width)?,
+            bias: binder.vector_if(spec.attention_bias, &format!("{layer}.{part}.bias"), rows)?,
         })
     };
     Ok([
@@ -221,39 +200,43 @@ fn bind_heads(binder: &mut Binder<'_>, spec: &DecoderSpec, layer: &str) -> Resul
     ])
 }
 
-fn bind_dense(binder: &mut Binder<'_>, spec: &DecoderSpec, layer: &str) -> Result<GatedUnit, GgufError> {
+fn bind_dense<S: TensorSource>(
+    binder: &mut Binder<'_, S>,
+    spec: &DecoderSpec,
+    layer: &str,
+) -> Result<GatedUnit, S::Error> {
     let (width, inner) = (spec.width, spec.inner_width);
     let weight = |part: &str| format!("{layer}.{part}.weight");
     let (gate, up) = if binder.has(&weight("ffn_gate")) {
         (
-            binder.matrix(weight("ffn_gate"), inner, width)?,
-            binder.matrix(weight("ffn_up"), inner, width)?,
+            binder.matrix(&weight("ffn_gate"), inner, width)?,
+            binder.matrix(&weight("ffn_up"), inner, width)?,
         )
     } else {
-        let both = binder.matrix(weight("ffn_up"), 2 * inner, width)?;
+        let both = binder.matrix(&weight("ffn_up"), 2 * inner, width)?;
         (both.part(0..inner), both.part(inner..2 * inner))
     };
     Ok(GatedUnit {
         gate,
         up,
-        down: binder.matrix(weight("ffn_down"), width, inner)?,
+        down: binder.matrix(&weight("ffn_down"), width, inner)?,
     })
 }
 
-fn bind_experts(
-    binder: &mut Binder<'_>,
+fn bind_experts<S: TensorSource>(
+    binder: &mut Binder<'_, S>,
     spec: &DecoderSpec,
     experts: ExpertSpec,
     layer: &str,
-) -> Result<FeedForward, GgufError> {
+) -> Result<FeedForward, S::Error> {
     let (width, inner, count) = (spec.width, spec.inner_width, experts.count);
     let weight = |part: &str| format!("{layer}.{part}.weight");
-    let gates = binder.stack(weight("ffn_gate_exps"), count, inner, width)?;
-    let ups = binder.stack(weight("ffn_up_exps"), count, inner, width)?;
-    let downs = binder.stack(weight("ffn_down_exps"), count, width, inner)?;
+    let gates = binder.stack(&weight("ffn_gate_exps"), count, inner, width)?;
+    let ups = binder.stack(&weight("ffn_up_exps"), count, inner, width)?;
+    let downs = binder.stack(&weight("ffn_down_exps"), count, width, inner)?;
     let units = gates.into_iter().zip(ups).zip(downs);
     Ok(FeedForward::Experts {
-        router: binder.matrix(weight("ffn_gate_inp"), count, width)?,
+        router: binder.matrix(&weight("ffn_gate_inp"), count, width)?,
         experts: units
             .map(|((gate, up), down)| GatedUnit { gate, up, down })
             .collect(),

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::reading::File;
-use super::{Links, detect_one};
+use super::{Links, LlmFolder, detect_one};
 use crate::RelativePath;
 use crate::detect::Detected;
 use crate::detect::diffusers::{COMPONENTS, Component, ComponentFiles, ModelIndex, detect_diffusers};
@@ -118,8 +118,8 @@ pub(super) fn detect(folder: &Folder) -> Result<Detected, DetectError> {
         // A part of a diffusers model by itself: a VAE, a ControlNet, a UNet.
         return only_file(folder, "diffusion_pytorch_model");
     }
-    if let Some(config) = config {
-        return llm(folder, &config);
+    if config.is_some() {
+        return llm(folder).map(|folder| Detected::Llm(folder.facts));
     }
     // What trainers leave: `adapter_model.safetensors` of PEFT, `pytorch_lora_weights.safetensors` of diffusers.
     for lora in ["adapter_model.safetensors", "pytorch_lora_weights.safetensors"] {
@@ -292,12 +292,26 @@ fn expect_distinct(headers: &Shards) -> Result<(), DetectError> {
     Ok(())
 }
 
-fn llm(folder: &Folder, json: &JsonObject) -> Result<Detected, DetectError> {
-    let config = LlmConfig::read(json)?;
+/// A language model with its `config.json`.
+pub(super) fn llm(folder: &Folder) -> Result<LlmFolder, DetectError> {
+    let name = "config.json";
+    let json = folder
+        .json(name)?
+        .ok_or_else(|| missing(name, "it says how the model is built"))?;
+    let config = LlmConfig::read(&json)?;
     let name = weights_name(folder, "", "model")?;
     let headers = shards(folder, &name)?;
     let tokenizer = tokenizer(folder)?;
-    detect_safetensors_llm(&config, &headers, tokenizer).map(Detected::Llm)
+    let facts = detect_safetensors_llm(&config, &headers, tokenizer)?;
+    let weights = headers
+        .into_iter()
+        .map(|(name, header)| (folder.root.join(name), header));
+    Ok(LlmFolder {
+        json,
+        config,
+        weights: weights.collect(),
+        facts,
+    })
 }
 
 fn tokenizer(folder: &Folder) -> Result<TokenizerFiles, DetectError> {
