@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use llm_worker_rbee::engine::{Backend, SequenceStep};
-use llm_worker_rbee::model::{CpuBackend, LoadOptions, ModelFile};
+use llm_worker_rbee::model::{CpuBackend, LoadOptions, ModelFiles};
 
 /// Tokens of a prompt computed at once, as the engine does.
 const CHUNK: usize = 128;
@@ -20,12 +20,12 @@ fn main() -> anyhow::Result<()> {
     let path = PathBuf::from(
         arguments
             .next()
-            .ok_or_else(|| anyhow::anyhow!("name a GGUF file"))?,
+            .ok_or_else(|| anyhow::anyhow!("name a GGUF file or a folder"))?,
     );
     let threads = arguments.next().map(|threads| threads.parse()).transpose()?;
 
     let began = Instant::now();
-    let file = ModelFile::open(&path)?;
+    let file = ModelFiles::open(&path)?;
     let options = LoadOptions {
         threads,
         ..LoadOptions::default()

@@ -30,7 +30,7 @@ Status lines on stdout begin with `rbee-worker: `; everything else is log.
 Exit codes: 0 asked to leave, 1 the model could not be loaded, 2 wrong command line, \
 3 could not start, 4 failed while serving.";
 
-/// Serves one GGUF language model on one device, over gRPC on a Unix socket.
+/// Serves one language model on one device, over gRPC on a Unix socket.
 #[derive(Debug, Clone, Parser)]
 #[command(name = PROGRAM, version, after_help = BY_HAND)]
 pub struct Arguments {
@@ -40,7 +40,7 @@ pub struct Arguments {
     /// Id of the model in the catalog
     #[arg(long, value_name = "ID", value_parser = NonEmptyStringValueParser::new())]
     pub model_id: String,
-    /// The model's GGUF file
+    /// The model's GGUF file, or its folder of safetensors
     #[arg(long, value_name = "PATH")]
     pub model: PathBuf,
     /// Device to compute on; this build has cpu:0

@@ -13,8 +13,9 @@ use tokio::sync::oneshot;
 use crate::config::{Arguments, DEVICE};
 use crate::engine::{Engine, EngineConfig};
 use crate::generator::Generator;
-use crate::model::{CpuBackend, LoadError, LoadOptions, ModelFile};
-use crate::text::{ChatTemplate, Tokenizer, TokenizerError};
+use crate::model::{CpuBackend, LoadError, LoadOptions, ModelFiles};
+use crate::text::tokenizer::chat_template;
+use crate::text::{ChatTemplate, TemplateError, Tokenizer, TokenizerError};
 
 /// Why a model can't be served.
 #[derive(Debug, thiserror::Error)]
@@ -129,19 +130,18 @@ fn load(arguments: &Arguments, progress: impl Fn(f64)) -> Result<Generator, Load
     narrate!(worker_id = %worker_id, model_id = %model_id, "loading {model_id} from {}", arguments.model.display());
     let began = Instant::now();
     // What is checked quickly comes before what is read slowly.
-    let file = ModelFile::open(&arguments.model)?;
-    let tokenizer = Tokenizer::from_gguf(file.header()).map_err(|source| LoadFailure::Tokenizer {
+    let files = ModelFiles::open(&arguments.model)?;
+    let (tokenizer, template) = text_of(&files).map_err(|source| LoadFailure::Tokenizer {
         path: arguments.model.clone(),
         source,
     })?;
-    let template = ChatTemplate::from_gguf(file.header(), &tokenizer);
     let options = LoadOptions {
         context_length: arguments.context_length.map(usize::from),
         threads: arguments.threads.map(usize::from),
         kv_type: arguments.kv_type(),
         ..LoadOptions::default()
     };
-    let backend = CpuBackend::load(&file, &options, &mut |fraction| progress(fraction))?;
+    let backend = CpuBackend::load(&files, &options, &mut |fraction| progress(fraction))?;
     if let Err(error) = &template {
         narrate_warn!(worker_id = %worker_id, "{model_id} cannot chat: {error}");
     }
@@ -163,6 +163,27 @@ fn load(arguments: &Arguments, progress: impl Fn(f64)) -> Result<Generator, Load
         began.elapsed().as_secs_f64(),
     );
     Ok(Generator::new(worker_id.clone(), engine, tokenizer, template))
+}
+
+/// What turns text into tokens, and conversations into text.
+fn text_of(files: &ModelFiles) -> Result<(Tokenizer, Result<ChatTemplate, TemplateError>), TokenizerError> {
+    match files {
+        ModelFiles::Gguf(file) => {
+            let tokenizer = Tokenizer::from_gguf(file.header())?;
+            let template = ChatTemplate::from_gguf(file.header(), &tokenizer);
+            Ok((tokenizer, template))
+        }
+        ModelFiles::Safetensors(folder) => {
+            let vocab_size = folder.contents().config.vocab_size;
+            let rows = u32::try_from(vocab_size).unwrap_or(u32::MAX);
+            let tokenizer = Tokenizer::from_folder(folder.path(), rows)?;
+            let template = match chat_template(folder.path())? {
+                Some(source) => ChatTemplate::from_model(&source, &tokenizer),
+                None => Err(TemplateError::NoChatTemplate),
+            };
+            Ok((tokenizer, template))
+        }
+    }
 }
 
 #[cfg(test)]

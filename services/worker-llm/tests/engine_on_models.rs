@@ -8,8 +8,9 @@ use std::time::{Duration, Instant};
 use llm_worker_rbee::engine::{
     Engine, EngineConfig, Event, Finish, FinishReason, GenerateRequest, Pushed, TokenSink, TokenStream,
 };
-use llm_worker_rbee::model::{CpuBackend, LoadError, LoadOptions, ModelFile};
+use llm_worker_rbee::model::{CpuBackend, LoadError, LoadOptions, ModelFile, ModelFiles};
 use llm_worker_rbee::sampling::SamplingParams;
+use llm_worker_rbee::text::Tokenizer;
 use rbee_artifacts::gguf::GgufError;
 use rbee_testkit::models;
 
@@ -27,7 +28,7 @@ impl TokenSink for NoText {
 }
 
 fn load(name: &str, options: &LoadOptions) -> Result<CpuBackend, LoadError> {
-    let file = ModelFile::open(&models::fixture(&format!("llm/tiny/{name}/{name}-q8_0.gguf")))?;
+    let file = ModelFiles::open(&models::fixture(&format!("llm/tiny/{name}/{name}-q8_0.gguf")))?;
     let mut fractions = Vec::new();
     let backend = CpuBackend::load(&file, options, &mut |fraction| fractions.push(fraction))?;
     assert!(
@@ -202,7 +203,7 @@ fn what_cannot_be_loaded_is_refused_by_name() {
             "{error}"
         );
     }
-    let missing = ModelFile::open("/nowhere/model.gguf".as_ref()).unwrap_err();
+    let missing = ModelFiles::open("/nowhere/model.gguf".as_ref()).unwrap_err();
     assert!(missing.to_string().contains("/nowhere/model.gguf"), "{missing}");
     let folder = models::fixture("llm/tiny");
     assert!(matches!(ModelFile::open(&folder), Err(LoadError::Read { .. })));
@@ -235,7 +236,7 @@ fn load_bytes(bytes: &[u8]) -> GgufError {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("broken.gguf");
     std::fs::write(&path, bytes).unwrap();
-    let loaded = ModelFile::open(&path)
+    let loaded = ModelFiles::open(&path)
         .and_then(|file| CpuBackend::load(&file, &LoadOptions::default(), &mut |_| {}).map(|_| ()));
     let error = loaded.unwrap_err();
     assert!(error.to_string().contains("broken.gguf"), "{error}");
@@ -265,4 +266,39 @@ fn a_broken_file_is_refused_with_the_field_that_is_wrong() {
     let bytes = std::fs::read(models::fixture("llm/tiny/qwen2/qwen2-q8_0.gguf")).unwrap();
     let truncated = load_bytes(&bytes[..bytes.len() - 1]);
     assert!(truncated.to_string().contains("cut short"), "{truncated}");
+}
+
+/// Loads a folder and its tokenizer; gives all that is said of what is wrong.
+fn load_folder(name: &str) -> Result<(), String> {
+    let words = |error: &dyn std::error::Error| {
+        let causes = std::iter::successors(Some(error), |error| error.source());
+        causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+    };
+    let path = models::fixture(&format!("llm/{name}"));
+    let files = ModelFiles::open(&path).map_err(|error| words(&error))?;
+    let (spec, _) = files.decoder().map_err(|error| words(&error))?;
+    let rows = u32::try_from(spec.vocab_size).unwrap();
+    Tokenizer::from_folder(&path, rows).map_err(|error| words(&error))?;
+    Ok(())
+}
+
+#[test]
+fn a_broken_folder_is_refused_with_the_file_and_field_that_are_wrong() {
+    let list = std::fs::read(models::fixture("llm/bad/bad.json")).unwrap();
+    let list: serde_json::Value = serde_json::from_slice(&list).unwrap();
+    let mut folders = 0;
+    for expected in list["files"].as_array().unwrap() {
+        let path = expected["path"].as_str().unwrap();
+        if expected["format"] != "folder" {
+            continue;
+        }
+        folders += 1;
+        let words = load_folder(&format!("bad/{path}")).expect_err(path);
+        let field = expected["field"].as_str().unwrap();
+        assert!(words.contains(field), "{path}: {words}");
+    }
+    assert!(folders > 20, "{folders} folders");
+    for name in ["ok/dir-plain", "ok/dir-sharded"] {
+        load_folder(name).unwrap();
+    }
 }

@@ -3,46 +3,21 @@
 use std::path::Path;
 use std::thread::available_parallelism;
 
-use rbee_artifacts::detect::{DetectError, LlmFolder};
-use rbee_artifacts::gguf::GgufError;
-
 use crate::engine::BackendError;
 use crate::kernels::{Arithmetic, Compute, Isa, KvType};
-use crate::model::{Decoder, DecoderSpec, LoadError, LogitsFor, ModelFile, ModelFolder, Segment, Weights};
+use crate::model::{Decoder, LoadError, LogitsFor, ModelFiles, Segment};
 
 /// Tokens of a prompt computed at once, as the engine does.
 const PROMPT_CHUNK: usize = 128;
 
 pub(super) fn decoder(path: &Path, arithmetic: Arithmetic, kv_type: KvType) -> Result<Decoder, LoadError> {
-    let (spec, weights) = match path.is_dir() {
-        true => from_folder(&ModelFolder::open(path)?).map_err(|source| LoadError::Folder {
-            path: path.to_owned(),
-            source,
-        })?,
-        false => from_file(&ModelFile::open(path)?).map_err(|source| LoadError::File {
-            path: path.to_owned(),
-            source,
-        })?,
-    };
+    let (spec, weights) = ModelFiles::open(path)?.decoder()?;
     let threads = available_parallelism().map_or(1, usize::from);
     let compute = Compute::new(threads, Isa::detect(), arithmetic).map_err(|error| LoadError::Threads {
         threads,
         message: error.to_string(),
     })?;
     Ok(Decoder::new(spec, weights, compute, kv_type))
-}
-
-fn from_file(file: &ModelFile) -> Result<(DecoderSpec, Weights), GgufError> {
-    let spec = DecoderSpec::read(file.header())?;
-    let weights = Weights::bind(file, &spec)?;
-    Ok((spec, weights))
-}
-
-fn from_folder(folder: &ModelFolder) -> Result<(DecoderSpec, Weights), DetectError> {
-    let LlmFolder { json, config, .. } = folder.contents();
-    let spec = DecoderSpec::from_config(json, config, folder.architecture())?;
-    let weights = Weights::bind(folder, &spec)?;
-    Ok((spec, weights))
 }
 
 /// The logits after each of `ids`, computed `chunk` tokens at a time.

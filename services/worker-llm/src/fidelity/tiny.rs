@@ -126,10 +126,16 @@ pub(super) fn check(folder: &Path, name: &str, report: &mut Report) -> Result<()
         expected.check(path, &case, report);
     }
     let case = format!("{prefix} tokens");
-    match vocabulary {
-        Some(path) if report.wants(&case) => tokens::check_tiny(folder, &path, &golden.texts, &case, report),
-        _ => Ok(()),
+    if let Some(path) = vocabulary
+        && report.wants(&case)
+    {
+        tokens::check_tiny(folder, &path, &golden.texts, &case, report)?;
     }
+    let case = format!("{prefix} hf tokens");
+    if folder.join("hf/tokenizer.json").is_file() && report.wants(&case) {
+        tokens::check_folder(folder, &golden.texts, &case, report)?;
+    }
+    Ok(())
 }
 
 /// What is known of one file.

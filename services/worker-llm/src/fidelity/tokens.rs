@@ -53,6 +53,7 @@ struct Case {
 /// What a tiny model's `golden.json` says of its tokenizer.
 #[derive(Deserialize)]
 pub(super) struct TinyTexts {
+    vocab_size: u32,
     gguf_vocab: Vocab,
     text: TinyText,
     chat: Option<TinyChat>,
@@ -61,18 +62,34 @@ pub(super) struct TinyTexts {
 #[derive(Deserialize)]
 struct TinyText {
     text: String,
+    /// By the folder.
+    ids: Vec<u32>,
     gguf_ids: Vec<u32>,
 }
 
 #[derive(Deserialize)]
 struct TinyChat {
     rendered: String,
+    ids: Vec<u32>,
     gguf_ids: Vec<u32>,
 }
 
 #[derive(Deserialize)]
 struct TinyCases {
+    hf: Vec<FolderCase>,
     gguf: Vec<Case>,
+}
+
+/// What transformers makes of a text by `tokenizer.json`.
+#[derive(Deserialize)]
+struct FolderCase {
+    name: String,
+    text: String,
+    ids: Vec<u32>,
+    ids_without_special: Vec<u32>,
+    /// The text of the latter, and that without control tokens.
+    decoded: String,
+    decoded_skip_special: String,
 }
 
 /// How many comparisons were made, and which differ.
@@ -135,6 +152,44 @@ pub(super) fn check_tiny(
         let cases = cases.iter().flat_map(|cases| &cases.gguf);
         cases.for_each(|one| one.compare(tokenizer, tally));
     });
+    Ok(())
+}
+
+/// Compares the tokenizer of a tiny model's folder of safetensors.
+pub(super) fn check_folder(
+    folder: &Path,
+    texts: &TinyTexts,
+    case: &str,
+    report: &mut Report,
+) -> Result<(), FidelityError> {
+    const MEASURE: &str = "ids and text, as transformers has them";
+    let cases: Option<TinyCases> = json_if_there(&folder.join("tokens.json"))?;
+    let tokenizer = match Tokenizer::from_folder(&folder.join("hf"), texts.vocab_size) {
+        Ok(tokenizer) => tokenizer,
+        Err(error) => {
+            report.failed(case, MEASURE, &error);
+            return Ok(());
+        }
+    };
+    let mut tally = Tally::default();
+    tally.equal(
+        "text",
+        &tokenizer.encode(&texts.text.text, true, true),
+        &texts.text.ids,
+    );
+    if let Some(chat) = &texts.chat {
+        let ids = tokenizer.encode_prompt(&Prompt::trusted(chat.rendered.clone()));
+        tally.equal("chat", &ids, &chat.ids);
+    }
+    for one in cases.iter().flat_map(|cases| &cases.hf) {
+        let name = &one.name;
+        let plain = &one.ids_without_special;
+        tally.equal(name, &tokenizer.encode(&one.text, true, true), &one.ids);
+        tally.equal(name, &tokenizer.encode(&one.text, false, true), plain);
+        tally.equal(name, &tokenizer.decode(plain, true), &one.decoded);
+        tally.equal(name, &tokenizer.decode(plain, false), &one.decoded_skip_special);
+    }
+    report.none_differ(case, MEASURE, tally.compared, &tally.wrong);
     Ok(())
 }
 

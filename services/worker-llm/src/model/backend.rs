@@ -3,14 +3,11 @@
 use std::collections::HashMap;
 use std::thread::available_parallelism;
 
-use rbee_artifacts::gguf::summary;
-
 use super::decoder::{Decoder, KvCache, LogitsFor, Segment};
 use super::error::LoadError;
-use super::file::ModelFile;
+use super::files::ModelFiles;
 use super::info::ModelInfo;
 use super::spec::DecoderSpec;
-use super::weights::Weights;
 use crate::engine::{Backend, BackendError, SequenceId, SequenceStep};
 use crate::kernels::{Arithmetic, Compute, Isa, KvType};
 
@@ -46,25 +43,20 @@ struct Sequence {
 }
 
 impl CpuBackend {
-    /// Makes a model of a file, which may take seconds where it has to come from disk. Calls
+    /// Makes a model of its files, which may take seconds where it has to come from disk. Calls
     /// `progress` with the fraction that is done, from 0 to 1.
     ///
     /// # Errors
     /// When the model is not supported or broken, or the options do not fit it. Nothing of the
     /// size of the model is allocated before all of it is checked.
     pub fn load(
-        file: &ModelFile,
+        files: &ModelFiles,
         options: &LoadOptions,
         progress: &mut dyn FnMut(f64),
     ) -> Result<Self, LoadError> {
-        let file_error = |source| LoadError::File {
-            path: file.path().to_owned(),
-            source,
-        };
         progress(0.0);
-        let spec = DecoderSpec::read(file.header()).map_err(file_error)?;
-        let weights = Weights::bind(file, &spec).map_err(file_error)?;
-        let info = model_info(file, &spec, options)?;
+        let (spec, weights) = files.decoder()?;
+        let info = model_info(files, &spec, options)?;
         let threads = options
             .threads
             .unwrap_or_else(|| available_parallelism().map_or(1, usize::from));
@@ -74,7 +66,7 @@ impl CpuBackend {
                 message: error.to_string(),
             })?;
         tracing::info!(isa = ?compute.isa(), threads = compute.threads(), "computing on the processor");
-        file.prefetch(&mut |fraction| progress(CHECKED_FRACTION + (1.0 - CHECKED_FRACTION) * fraction));
+        files.prefetch(&mut |fraction| progress(CHECKED_FRACTION + (1.0 - CHECKED_FRACTION) * fraction));
         let decoder = Decoder::new(spec, weights, compute, options.kv_type);
         Ok(Self {
             info,
@@ -98,11 +90,8 @@ impl CpuBackend {
     }
 }
 
-fn model_info(file: &ModelFile, spec: &DecoderSpec, options: &LoadOptions) -> Result<ModelInfo, LoadError> {
-    let facts = summary(file.header()).map_err(|source| LoadError::File {
-        path: file.path().to_owned(),
-        source,
-    })?;
+fn model_info(files: &ModelFiles, spec: &DecoderSpec, options: &LoadOptions) -> Result<ModelInfo, LoadError> {
+    let description = files.description()?;
     let longest = spec.context_length;
     let context_length = options.context_length.unwrap_or(longest);
     if !(1..=longest).contains(&context_length) {
@@ -113,15 +102,15 @@ fn model_info(file: &ModelFile, spec: &DecoderSpec, options: &LoadOptions) -> Re
     }
     Ok(ModelInfo {
         architecture: spec.architecture.to_string(),
-        name: facts.name,
-        quantization: facts.quantization,
+        name: description.name,
+        quantization: description.quantization,
         vocab_size: spec.vocab_size,
         context_length,
         trained_context_length: longest,
         embedding_length: spec.width,
         layer_count: spec.layers.len(),
-        parameter_count: facts.parameter_count,
-        weights_bytes: file.weights_bytes(),
+        parameter_count: description.parameter_count,
+        weights_bytes: description.weights_bytes,
         kv_bytes_per_token: spec.kv_bytes(options.kv_type) as u64,
     })
 }

@@ -70,23 +70,10 @@ impl ModelFile {
         self.header.tensors.iter().map(|tensor| tensor.size_bytes).sum()
     }
 
-    /// Brings the tensors from disk into memory, so that the first token need not wait for them.
-    /// Calls `progress` with the fraction that is done.
-    pub(super) fn prefetch(&self, progress: &mut dyn FnMut(f64)) {
-        const STEP: usize = 16 << 20;
-        const PAGE: usize = 4 << 10;
-        #[cfg(unix)]
-        if let Err(error) = self.bytes.advise(memmap2::Advice::WillNeed) {
-            tracing::debug!(%error, "the system takes no advice about the model's file");
-        }
+    /// The mapping, and where in it the tensors begin.
+    pub(super) fn tensors(&self) -> (&Mmap, usize) {
         let start = usize::try_from(self.header.data_offset_bytes).unwrap_or(usize::MAX);
-        let data = self.bytes.get(start..).unwrap_or(&[]);
-        for (index, step) in data.chunks(STEP).enumerate() {
-            for page in step.chunks(PAGE) {
-                std::hint::black_box(page[0]);
-            }
-            progress((index * STEP + step.len()) as f64 / data.len() as f64);
-        }
+        (&self.bytes, start)
     }
 
     /// All rows of a tensor, whatever dimensions they are counted in. `shape` begins with their length.

@@ -88,6 +88,16 @@ impl ModelFolder {
         self.architecture
     }
 
+    /// The mappings of its files, and where in each the tensors begin.
+    pub(super) fn tensors(&self) -> impl Iterator<Item = (&Mmap, usize)> {
+        let starts = self
+            .folder
+            .weights
+            .iter()
+            .map(|(_, header)| usize::try_from(header.data_offset_bytes).unwrap_or(usize::MAX));
+        self.bytes.iter().map(|bytes| &**bytes).zip(starts)
+    }
+
     fn find(&self, name: &str) -> Option<(usize, &TensorInfo)> {
         let headers = self.folder.weights.iter().enumerate();
         headers

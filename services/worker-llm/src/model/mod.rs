@@ -1,7 +1,7 @@
 //! The decoder: from a GGUF file or a folder of safetensors to logits.
 //!
 //! ```text
-//! ModelFile, ModelFolder (mapped, headers checked)
+//! ModelFiles (a file or a folder, mapped, headers checked)
 //!                                    → DecoderSpec (what the architecture does, pure)
 //!                                    → Weights (tensors by their roles, still in the files)
 //!                                    → Decoder (one forward pass for every architecture)
@@ -16,6 +16,7 @@ mod backend;
 mod decoder;
 mod error;
 mod file;
+mod files;
 mod folder;
 mod info;
 mod source;
@@ -26,6 +27,7 @@ pub use backend::{CpuBackend, LoadOptions};
 pub use decoder::{Decoder, KvCache, LogitsFor, Segment};
 pub use error::LoadError;
 pub use file::ModelFile;
+pub use files::ModelFiles;
 pub use folder::ModelFolder;
 pub use info::ModelInfo;
 pub use source::TensorSource;

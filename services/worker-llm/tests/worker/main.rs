@@ -5,6 +5,7 @@ mod harness;
 
 mod answers;
 mod endurance;
+mod folders;
 mod leaving;
 mod loading;
 mod real_model;

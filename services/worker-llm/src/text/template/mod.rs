@@ -57,6 +57,14 @@ impl ChatTemplate {
         Self::for_tokenizer(source, TemplateOrigin::Model, tokenizer)
     }
 
+    /// The template in a model's folder.
+    ///
+    /// # Errors
+    /// When the template is too long or no Jinja.
+    pub fn from_model(source: &str, tokenizer: &Tokenizer) -> Result<Self, TemplateError> {
+        Self::for_tokenizer(source, TemplateOrigin::Model, tokenizer)
+    }
+
     /// A template that a request brings with it.
     ///
     /// # Errors

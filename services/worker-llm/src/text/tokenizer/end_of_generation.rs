@@ -46,7 +46,12 @@ pub(super) fn read(
         facts.eot,
         end_of_message.filter(|&id| id < vocabulary.len()),
     ];
-    let mut ids: Vec<u32> = named.into_iter().flatten().collect();
+    Ok(of(named.into_iter().flatten(), vocabulary))
+}
+
+/// The tokens `named`, and special tokens with a known name, sorted.
+pub(super) fn of(named: impl Iterator<Item = u32>, vocabulary: &Vocabulary) -> Vec<u32> {
+    let mut ids: Vec<u32> = named.collect();
     for id in 0..vocabulary.len() {
         let special = match vocabulary.kind(id) {
             Some(TokenKind::Control) => true,
@@ -59,5 +64,5 @@ pub(super) fn read(
     }
     ids.sort_unstable();
     ids.dedup();
-    Ok(ids)
+    ids
 }

@@ -1,4 +1,4 @@
-//! The tokenizer of a GGUF file.
+//! The tokenizer of a GGUF file, or of a folder (`checkpoint`).
 //!
 //! A text goes through three steps. `special` cuts it at tokens that stand for themselves (control
 //! tokens such as `<|im_end|>`, user-defined ones such as Gemma's runs of spaces). What is left goes to
@@ -11,6 +11,7 @@
 //! (`</s>` of Qwen2.5-Coder, an HTML tag in Gemma), by which a page of HTML could end an answer.
 
 mod bpe;
+mod checkpoint;
 mod end_of_generation;
 mod error;
 mod merge;
@@ -23,12 +24,14 @@ mod vocabulary;
 use rbee_artifacts::gguf::{GgufHeader, TokenizerFacts, TokenizerKind, required};
 
 use self::bpe::BytePairs;
+use self::checkpoint::Checkpoint;
 use self::merge::Merger;
 use self::sentence_piece::SentencePiece;
 use self::special::{Fragment, SpecialTokens};
 use self::vocabulary::Vocabulary;
 use super::template::Prompt;
 
+pub use self::checkpoint::chat_template;
 pub use self::error::TokenizerError;
 pub use self::special::ControlTexts;
 pub use self::stream::{StreamDecoder, Utf8Stream};
@@ -56,6 +59,7 @@ pub struct Tokenizer {
 enum Algorithm {
     BytePairs(BytePairs),
     SentencePiece(SentencePiece),
+    Checkpoint(Box<Checkpoint>),
 }
 
 impl Tokenizer {
@@ -137,7 +141,8 @@ impl Tokenizer {
         let mut merger = Merger::default();
         // SentencePiece puts its space before the first text, and before each text after a token.
         let mut after_token = true;
-        for fragment in fragments {
+        for (place, fragment) in fragments.iter().enumerate() {
+            let is_first = place == 0;
             match (fragment, &self.algorithm) {
                 (Fragment::Token(id), _) => ids.push(*id),
                 (Fragment::Text(text), Algorithm::BytePairs(pairs)) => {
@@ -146,6 +151,9 @@ impl Tokenizer {
                 (Fragment::Text(text), Algorithm::SentencePiece(pieces)) => {
                     let space = self.add_space_prefix && after_token;
                     pieces.encode(&self.vocabulary, text, space, &mut merger, ids);
+                }
+                (Fragment::Text(text), Algorithm::Checkpoint(checkpoint)) => {
+                    checkpoint.encode(text, is_first, ids);
                 }
             }
             after_token = matches!(fragment, Fragment::Token(_));
@@ -163,7 +171,12 @@ impl Tokenizer {
         let mut bytes = Vec::with_capacity(ids.len() * 4);
         for (place, &id) in ids.iter().enumerate() {
             let piece = self.shown_bytes(id, show_special);
-            let skip = place == 0 && self.add_space_prefix && piece.first() == Some(&b' ');
+            // llama.cpp takes it off the first token, transformers off the text.
+            let is_start = match self.algorithm {
+                Algorithm::Checkpoint(_) => bytes.is_empty(),
+                _ => place == 0,
+            };
+            let skip = is_start && self.add_space_prefix && piece.first() == Some(&b' ');
             bytes.extend_from_slice(&piece[usize::from(skip)..]);
         }
         match String::from_utf8(bytes) {

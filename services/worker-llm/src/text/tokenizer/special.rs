@@ -25,15 +25,15 @@ enum Part {
 
 /// A token that is found as it is.
 #[derive(Debug)]
-struct Special {
-    id: u32,
-    text: String,
+pub(super) struct Special {
+    pub(super) id: u32,
+    pub(super) text: String,
     /// Found only where control tokens are asked for.
-    control: bool,
+    pub(super) control: bool,
     /// Never found in what people wrote: control tokens, and what serves as one.
-    guarded: bool,
+    pub(super) guarded: bool,
     /// Whether the token takes in the white space after it.
-    takes_space: bool,
+    pub(super) takes_space: bool,
 }
 
 /// All tokens that are found as they are.
@@ -77,6 +77,14 @@ impl SpecialTokens {
                 takes_space,
             });
         }
+        Self::new(tokens)
+    }
+
+    /// Makes them ready to be found.
+    ///
+    /// # Errors
+    /// When there are too many of them.
+    pub(super) fn new(mut tokens: Vec<Special>) -> Result<Self, TokenizerError> {
         tokens.sort_by_key(|token| std::cmp::Reverse(token.text.len()));
         let finder = AhoCorasick::builder()
             .kind(Some(AhoCorasickKind::ContiguousNFA))
@@ -172,7 +180,7 @@ impl Special {
 
 /// Whether a user-defined token is one of those that set turns apart: some converters wrote these down as
 /// user-defined, and then people's words must not become them either.
-fn is_turn_mark(text: &str) -> bool {
+pub(super) fn is_turn_mark(text: &str) -> bool {
     (text.starts_with("<|") && text.ends_with("|>"))
         || matches!(text, "<start_of_turn>" | "<end_of_turn>" | "[INST]" | "[/INST]")
 }

@@ -98,26 +98,45 @@ impl Vocabulary {
         algorithm: TokenizerKind,
     ) -> Result<Self, TokenizerError> {
         let kinds = kinds(metadata, tokens.len())?;
-        let (keys, pieces) = match algorithm {
-            TokenizerKind::ByteLevelBpe => (byte_level_keys(tokens, &kinds), None),
-            TokenizerKind::SentencePiece => {
-                let mut keys = PackedBytes::default();
-                for token in tokens.iter() {
-                    keys.bytes.extend_from_slice(token.as_bytes());
-                    keys.end();
-                }
-                (keys, Some(sentence_pieces(tokens, &kinds)?))
-            }
-        };
+        match algorithm {
+            TokenizerKind::ByteLevelBpe => Ok(Self::byte_level(tokens.iter(), kinds)),
+            TokenizerKind::SentencePiece => Self::sentence_piece(tokens.iter(), kinds, false),
+        }
+    }
+
+    /// Tokens in which each byte is written as a character.
+    pub(super) fn byte_level<'a>(tokens: impl Iterator<Item = &'a str>, kinds: Vec<TokenKind>) -> Self {
+        Self::new(byte_level_keys(tokens, &kinds), None, kinds)
+    }
+
+    /// Tokens in which `▁` is a space; with `all` also in user-defined ones, which GGUF has as they are.
+    ///
+    /// # Errors
+    /// When a token is called a byte that is none.
+    pub(super) fn sentence_piece<'a>(
+        tokens: impl Iterator<Item = &'a str> + Clone,
+        kinds: Vec<TokenKind>,
+        all: bool,
+    ) -> Result<Self, TokenizerError> {
+        let mut keys = PackedBytes::default();
+        for token in tokens.clone() {
+            keys.bytes.extend_from_slice(token.as_bytes());
+            keys.end();
+        }
+        let pieces = sentence_pieces(tokens, &kinds, all)?;
+        Ok(Self::new(keys, Some(pieces), kinds))
+    }
+
+    fn new(keys: PackedBytes, pieces: Option<PackedBytes>, kinds: Vec<TokenKind>) -> Self {
         let mut vocabulary = Self {
+            by_key: HashTable::with_capacity(kinds.len()),
+            hasher: RandomState::new(),
             keys,
             pieces,
             kinds,
-            by_key: HashTable::with_capacity(tokens.len()),
-            hasher: RandomState::new(),
         };
         vocabulary.index();
-        Ok(vocabulary)
+        vocabulary
     }
 
     fn index(&mut self) {
@@ -192,9 +211,9 @@ fn kinds(metadata: &GgufMetadata, count: usize) -> Result<Vec<TokenKind>, Tokeni
 }
 
 /// In a byte-level vocabulary, ordinary tokens are written with one character for each byte.
-fn byte_level_keys(tokens: &StringArray, kinds: &[TokenKind]) -> PackedBytes {
+fn byte_level_keys<'a>(tokens: impl Iterator<Item = &'a str>, kinds: &[TokenKind]) -> PackedBytes {
     let mut keys = PackedBytes::default();
-    for (token, kind) in tokens.iter().zip(kinds) {
+    for (token, kind) in tokens.zip(kinds) {
         match kind {
             TokenKind::Normal | TokenKind::Byte => bytes_of_characters(token, &mut keys.bytes),
             _ => keys.bytes.extend_from_slice(token.as_bytes()),
@@ -204,11 +223,16 @@ fn byte_level_keys(tokens: &StringArray, kinds: &[TokenKind]) -> PackedBytes {
     keys
 }
 
-fn sentence_pieces(tokens: &StringArray, kinds: &[TokenKind]) -> Result<PackedBytes, TokenizerError> {
+fn sentence_pieces<'a>(
+    tokens: impl Iterator<Item = &'a str>,
+    kinds: &[TokenKind],
+    all: bool,
+) -> Result<PackedBytes, TokenizerError> {
     let mut pieces = PackedBytes::default();
-    for (id, (token, kind)) in tokens.iter().zip(kinds).enumerate() {
+    for (id, (token, kind)) in tokens.zip(kinds).enumerate() {
         match kind {
-            TokenKind::Normal | TokenKind::Unused => {
+            TokenKind::UserDefined if !all => pieces.bytes.extend_from_slice(token.as_bytes()),
+            TokenKind::Normal | TokenKind::Unused | TokenKind::UserDefined => {
                 for (place, part) in token.split(SPACE_MARK).enumerate() {
                     if place > 0 {
                         pieces.bytes.push(b' ');
