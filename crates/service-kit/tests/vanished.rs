@@ -97,6 +97,14 @@ async fn both_ends_notice_that_the_other_is_gone() {
     let status = ended.expect_err("an answer that was cut off is no whole one");
     assert_eq!(status.code(), tonic::Code::Unavailable, "{status:?}");
 
+    // Its own deadline is told as such, and not as somebody's cancelling.
+    let mut request = tonic::Request::new(WatchEventsRequest::default());
+    request.set_timeout(Duration::from_millis(200));
+    let late = EventServiceClient::new(channel.clone())
+        .watch_events(request)
+        .await;
+    assert_eq!(late.unwrap_err().code(), tonic::Code::DeadlineExceeded);
+
     // A connection that was not noticed yet is no reason to wait: the way to a new one is there.
     let reconnecting = channel.reconnecting();
     relay.heal();

@@ -14,8 +14,15 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 #[derive(Debug)]
 pub struct Relay {
     address: SocketAddr,
-    whole: watch::Sender<bool>,
+    state: watch::Sender<State>,
     _end: DropGuard,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct State {
+    whole: bool,
+    /// Connections of an earlier generation are lost.
+    generation: u64,
 }
 
 impl Relay {
@@ -26,7 +33,10 @@ impl Relay {
     pub async fn start(listen: SocketAddr, target: SocketAddr) -> io::Result<Self> {
         let listener = TcpListener::bind(listen).await?;
         let address = listener.local_addr()?;
-        let (whole, state) = watch::channel(true);
+        let (sender, state) = watch::channel(State {
+            whole: true,
+            generation: 0,
+        });
         let end = CancellationToken::new();
         let ended = end.clone();
         tokio::spawn(async move {
@@ -38,7 +48,7 @@ impl Relay {
         });
         Ok(Self {
             address,
-            whole,
+            state: sender,
             _end: end.drop_guard(),
         })
     }
@@ -51,19 +61,24 @@ impl Relay {
 
     /// Cuts the link: connections stay open, and nothing passes.
     pub fn cut(&self) {
-        self.whole.send_replace(false);
+        self.state.send_modify(|state| state.whole = false);
     }
 
     /// Mends the link: what waited passes, and what comes.
     pub fn heal(&self) {
-        self.whole.send_replace(true);
+        self.state.send_modify(|state| state.whole = true);
+    }
+
+    /// Loses every connection that there is now, as a firewall does that was restarted: nothing passes on them any
+    /// more, and nobody is told. New ones work.
+    pub fn lose_connections(&self) {
+        self.state.send_modify(|state| state.generation += 1);
     }
 }
 
-async fn relay(near: TcpStream, target: SocketAddr, mut state: watch::Receiver<bool>) {
-    if state.wait_for(|whole| *whole).await.is_err() {
-        return;
-    }
+async fn relay(near: TcpStream, target: SocketAddr, state: watch::Receiver<State>) {
+    let mut passage = Passage::of(state);
+    passage.open().await;
     let Ok(far) = TcpStream::connect(target).await else {
         // Nobody listens there: the end of the connection says so, if late.
         return;
@@ -73,18 +88,42 @@ async fn relay(near: TcpStream, target: SocketAddr, mut state: watch::Receiver<b
     let (near_read, near_write) = near.into_split();
     let (far_read, far_write) = far.into_split();
     tokio::join!(
-        pump(near_read, far_write, state.clone()),
-        pump(far_read, near_write, state)
+        pump(near_read, far_write, passage.clone()),
+        pump(far_read, near_write, passage)
     );
 }
 
+/// What one connection waits for before anything crosses.
+#[derive(Clone)]
+struct Passage {
+    state: watch::Receiver<State>,
+    generation: u64,
+}
+
+impl Passage {
+    fn of(state: watch::Receiver<State>) -> Self {
+        let generation = state.borrow().generation;
+        Self { state, generation }
+    }
+
+    /// Waits until the link is whole; for ever if the connection is lost, until the relay ends.
+    async fn open(&mut self) {
+        let generation = self.generation;
+        let passes = |state: &State| state.whole && state.generation == generation;
+        if self.state.wait_for(passes).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
 /// Passes bytes on until the sender's end, while the link is whole.
-async fn pump(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut state: watch::Receiver<bool>) {
+async fn pump(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut passage: Passage) {
     let mut buffer = vec![0; 64 * 1024];
     loop {
         // The end, and a reset, cross the link like everything else: not while it is cut.
         let read = from.read(&mut buffer).await.unwrap_or(0);
-        if state.wait_for(|whole| *whole).await.is_err() || read == 0 {
+        passage.open().await;
+        if read == 0 {
             break;
         }
         let Some(bytes) = buffer.get(..read) else { break };
@@ -136,7 +175,21 @@ mod tests {
         far_too.read_exact(&mut byte).await.unwrap();
         assert_eq!(&byte, b"d");
 
-        drop(near);
+        relay.lose_connections();
+        late.write_all(b"e").await.unwrap();
+        assert!(
+            tokio::time::timeout(quiet, far_too.read(&mut byte))
+                .await
+                .is_err(),
+            "not even its end"
+        );
+        let mut fresh = TcpStream::connect(relay.address()).await.unwrap();
+        fresh.write_all(b"f").await.unwrap();
+        let (mut far, _) = server.accept().await.unwrap();
+        far.read_exact(&mut byte).await.unwrap();
+        assert_eq!(&byte, b"f");
+
+        drop(fresh);
         assert_eq!(far.read(&mut byte).await.unwrap(), 0, "its end arrives too");
         drop(relay);
         let late_end = late.read(&mut byte).await;

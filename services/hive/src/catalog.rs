@@ -249,18 +249,19 @@ impl Catalog {
         &self,
         call: impl Future<Output = Result<Response<T>, Status>>,
     ) -> Result<T, CatalogError> {
-        match tokio::time::timeout(self.timeout, call).await {
-            Ok(answer) => Ok(answer?.into_inner()),
-            Err(_) => {
-                // Nothing comes through any more, it seems. After a while TCP tries again only every minute; a
-                // connection of its own reaches a catalog that is back at once.
-                let mut channel = self.channel.lock();
-                *channel = channel.reconnecting();
-                Err(CatalogError::Unavailable {
-                    message: format!("no answer within {:?}", self.timeout),
-                })
-            }
+        let late = || Status::deadline_exceeded(format!("no answer within {:?}", self.timeout));
+        let answer = tokio::time::timeout(self.timeout, call).await;
+        let status = match answer.unwrap_or_else(|_| Err(late())) {
+            Ok(answer) => return Ok(answer.into_inner()),
+            Err(status) => status,
+        };
+        if status.code() == Code::DeadlineExceeded {
+            // Nothing comes through any more, it seems. After a while TCP tries again only every minute; a connection
+            // of its own reaches a catalog that is back at once.
+            let mut channel = self.channel.lock();
+            *channel = channel.reconnecting();
         }
+        Err(status.into())
     }
 }
 

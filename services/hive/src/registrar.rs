@@ -162,12 +162,20 @@ impl Registrar {
         }
         let mut known = self.known.clone().unwrap_or_default();
         let mut uses_changed = false;
+        let mut no_room = None;
         for (id, worker) in wanted {
-            if known.get(id) != Some(worker) {
-                self.catalog.register_worker(worker, &self.identity).await?;
-                uses_changed |= !known.contains_key(id);
-                known.insert(id.clone(), worker.clone());
-                self.set_known(known.clone());
+            if known.get(id) == Some(worker) {
+                continue;
+            }
+            match self.catalog.register_worker(worker, &self.identity).await {
+                // It is told again and again until there is room; what else there is to tell does not wait for it.
+                Err(error) if error.is(reason::REGISTRY_FULL) => no_room = Some(error),
+                told => {
+                    told?;
+                    uses_changed |= !known.contains_key(id);
+                    known.insert(id.clone(), worker.clone());
+                    self.set_known(known.clone());
+                }
             }
         }
         let gone: Vec<_> = known
@@ -185,7 +193,7 @@ impl Registrar {
             // What is left of the devices is another now, which the next turn tells.
             self.heartbeat_due = Instant::now();
         }
-        Ok(())
+        no_room.map_or(Ok(()), Err)
     }
 
     /// The workers that the catalog shall know: those that were ready once.
@@ -215,13 +223,17 @@ impl Registrar {
     }
 
     fn catalog_failed(&mut self, error: &CatalogError) -> Duration {
-        let forgotten = error.is(reason::HIVE_NOT_REGISTERED);
-        if !self.away && !forgotten {
+        if error.is(reason::HIVE_NOT_REGISTERED) {
+            // It answers again, and knows nothing: the whole registration is what is due, and not one more wait.
+            self.backoff.reset();
+            return FIRST_WAIT;
+        }
+        if !self.away {
             narrate_warn!(
                 "the catalog can't be told of this hive ({error}); trying on, workers are not affected"
             );
         }
-        self.away |= !forgotten;
+        self.away = true;
         self.backoff.next_wait(random_fraction())
     }
 

@@ -2,15 +2,17 @@
 
 use std::time::{Duration, Instant};
 
+use rbee_proto::catalog::v1::ListHivesRequest;
+use rbee_proto::catalog::v1::registry_service_client::RegistryServiceClient;
 use rbee_proto::types::v1::{HiveState, Worker, WorkerState};
 use rbee_proto::worker::v1::chat_response::Event;
 
-use crate::client::{Watch, answer, chat};
+use crate::client::{Watch, answer, chat, until};
 use crate::cluster::{Cluster, LONG, SHORT, way_to};
 use crate::network::{Host, Network};
 
-/// Longer than the lease of 3 s, so that hives count as unreachable where somebody is there to count.
-const AWAY: Duration = Duration::from_secs(6);
+/// Longer than the lease of 5 s, so that hives count as unreachable where somebody is there to count.
+const AWAY: Duration = Duration::from_secs(8);
 
 /// A cluster with a worker on each host, and one more that answers for long.
 struct Scene {
@@ -144,5 +146,24 @@ async fn a_catalog_that_is_cut_off_is_missed_by_nobody_and_knows_all_again() {
         back_at.elapsed()
     );
     drop(long);
+    scene.cluster.stop().await;
+}
+
+#[tokio::test]
+async fn a_connection_that_is_lost_without_a_word_is_replaced() {
+    let scene = Scene::set().await;
+    let last_heard = async || {
+        let mut registry = RegistryServiceClient::new(scene.cluster.catalog_channel());
+        let hives = registry.list_hives(ListHivesRequest {}).await.unwrap();
+        let hives = hives.into_inner().hives;
+        let attic = hives.into_iter().find(|hive| hive.name == "attic");
+        attic.unwrap().last_seen_at.unwrap()
+    };
+    scene.cluster.network.lose_connections_to_catalog(Host::Attic);
+    let before = last_heard().await;
+    let took = until("the hive is heard again", async || last_heard().await != before).await;
+    println!("heard again {took:?} after its connection was lost");
+    // By keepalive alone the connection is noticed to be lost after 15 s.
+    assert!(took < Duration::from_secs(13), "{took:?}");
     scene.cluster.stop().await;
 }

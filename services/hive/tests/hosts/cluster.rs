@@ -33,6 +33,8 @@ pub(crate) const LONG: &str = "local:long";
 
 /// What a hive is told besides where things are.
 const HIVE_CONFIG: &str = r#"
+[hive]
+catalog_timeout = "2s"
 [hive.worker]
 ready_timeout = "30s"
 stop_grace = "500ms"
@@ -50,8 +52,14 @@ pub(crate) struct Cluster {
 impl Cluster {
     /// Starts a catalog and two hives, which find a worker program and two models there.
     pub(crate) async fn start(network: Network) -> Self {
+        Self::start_with(network, "").await
+    }
+
+    /// The same with a configuration for the catalog.
+    pub(crate) async fn start_with(network: Network, catalog_config: &str) -> Self {
         let data = tempfile::tempdir().unwrap();
         std::fs::write(data.path().join("hive.toml"), HIVE_CONFIG).unwrap();
+        std::fs::write(data.path().join("catalog.toml"), catalog_config).unwrap();
         let mut cluster = Self {
             catalog: None,
             attic: None,
@@ -75,10 +83,11 @@ impl Cluster {
             &listen,
             "--allow-insecure",
             "--lease",
-            "3s",
+            "5s",
             "--store",
         ]);
         command.arg(self.store());
+        command.arg("--config").arg(self.data.path().join("catalog.toml"));
         let log = self.data.path().join("catalog.log");
         self.catalog = Some(Program::start("catalog", command, log));
         until("the catalog answers", async || {

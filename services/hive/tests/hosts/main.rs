@@ -9,6 +9,7 @@ mod away;
 mod client;
 mod cluster;
 mod copied;
+mod full;
 mod namespaces;
 mod network;
 mod programs;

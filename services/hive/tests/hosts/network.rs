@@ -101,6 +101,16 @@ impl Network {
     }
 }
 
+impl Network {
+    /// Loses the connections that a host has to the catalog, if it is a network that can.
+    pub(crate) fn lose_connections_to_catalog(&self, from: Host) {
+        match self {
+            Self::Relays(relays) => relays.link(Some(from), Host::Shelf).lose_connections(),
+            Self::Namespaces(_) => panic!("a cable loses no connections"),
+        }
+    }
+}
+
 /// One relay for each way that somebody takes to somebody.
 pub(crate) struct Relays {
     /// The second and third byte of the hosts' addresses, this test's own.
