@@ -9,9 +9,8 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use common::processes::{naming, runs, signal};
-use common::{Cluster, Said, assert_worker_is_built, folder, wait_until};
+use common::{Cluster, Said, TINY, assert_worker_is_built, folder, wait_until};
 use rbee_testkit::models::{self, fixture};
-use serde_json::json;
 
 /// How long a worker may outlive its hive.
 const GONE_WITHIN: Duration = Duration::from_secs(5);
@@ -34,9 +33,9 @@ fn real_model_worker_dies_with_its_cluster() {
     let cluster = Cluster::start_in(folder.path(), |_| {});
     let list = cluster.rbee(&["model", "ls", "--json"]).ok().json();
     assert_eq!(list[0]["id"], "local:qwen");
-    assert_eq!(cluster.workers(), [json!(null); 0]);
-    // And it serves again.
-    cluster.spawn(&model);
+    // It is still wanted: it comes back under its id and serves again.
+    let back = cluster.wait_for_state(&worker_id, "ready");
+    assert_ne!(back["process_id"], worker);
     let said = cluster
         .rbee(&[
             "chat",
@@ -85,38 +84,29 @@ fn real_model_worker_that_dies_while_it_answers_is_told() {
         "{error}"
     );
 
-    // The worker says why it left until it is stopped, and nobody is sent to it.
-    let said = cluster.rbee(&["chat", "local:qwen", "--prompt", "x"]).failed(5);
-    assert!(
-        said.stderr.contains(&format!("rbee worker show {worker_id}")),
-        "{}",
-        said.stderr
-    );
-    let details = cluster
-        .rbee(&["worker", "show", &worker_id, "--json"])
-        .ok()
-        .json();
-    assert_eq!(details["state"], "failed");
-    assert_eq!(details["failure"]["signal"], 9);
+    // It is started anew by itself, says why it had left, and serves.
+    let back = cluster.wait_for_state(&worker_id, "ready");
+    assert_ne!(back["process_id"], worker);
+    assert_eq!(back["restart_count"], 1);
+    assert_eq!(back["failure"]["signal"], 9);
+    assert_eq!(back["failure"]["cause"], "killed");
+    let answer = [
+        "chat",
+        "local:qwen",
+        "--prompt",
+        "Say hello.",
+        "--max-tokens",
+        "4",
+    ];
+    cluster.rbee(&answer).ok();
     cluster.rbee(&["worker", "stop", &worker_id]).ok();
-    assert_eq!(cluster.workers(), [json!(null); 0]);
+    cluster.wait_for_workers(0);
     cluster.stop();
 }
 
-/// A model of a few kilobytes that the worker can serve: random numbers.
-const TINY: &str = "llm/tiny/qwen2/qwen2-q8_0.gguf";
-
 /// A cluster with a tiny model.
 fn tiny_cluster() -> Cluster {
-    assert_worker_is_built();
-    let cluster = Cluster::start();
-    let file = fixture(TINY);
-    let file = file.to_str().expect("the checkout's path is UTF-8");
-    // A copy: what a test does to the blob must not reach the fixture.
-    cluster
-        .rbee(&["model", "import", file, "--name", "tiny", "--copy"])
-        .ok();
-    cluster
+    Cluster::start_tiny(|_| {})
 }
 
 fn spawn(cluster: &Cluster, model: &str, worker_type: &str, device: &str) -> Said {
@@ -136,8 +126,7 @@ fn spawn(cluster: &Cluster, model: &str, worker_type: &str, device: &str) -> Sai
 /// no file of a worker.
 #[track_caller]
 fn assert_nothing_left(cluster: &Cluster) {
-    let workers = cluster.workers();
-    assert!(workers.is_empty(), "{workers:#?}");
+    cluster.wait_for_workers(0);
     let others: Vec<String> = naming(cluster.folder())
         .into_iter()
         .filter(|process| !process.starts_with(&format!("{}:", cluster.process_id())))

@@ -91,7 +91,7 @@ fn a_workers_whole_life_is_shown() {
     for words in [
         "2 times by itself",
         "killed by signal 9",
-        "somebody killed the process, and it was not the hive",
+        "cause      killed\n",
         "the last words",
         "2.0 GiB",
     ] {

@@ -19,7 +19,7 @@ use crate::exit::Exit;
 use crate::failure::{Doing, Failure};
 use crate::output::{Output, note};
 use crate::render::workers::serves;
-use crate::render::{human, plain_text, views, words, workers};
+use crate::render::{human, plain_text, views, workers};
 
 /// Starts workers anew, one after the other, so that of several with one model the others go on serving.
 pub(super) async fn run(
@@ -205,10 +205,6 @@ fn failed(worker: &Worker) -> Failure {
         return Failure::new(Exit::Failed, message).hint(show);
     };
     let failure = Failure::new(Exit::of_reason(&why.reason), message).because(&why.message);
-    let failure = match words::cause_sentence(why.cause) {
-        Some(cause) => failure.because(cause),
-        None => failure,
-    };
     failure.hint(show).reason(&why.reason)
 }
 
@@ -228,7 +224,7 @@ fn left(id: &str) -> Failure {
 #[cfg(test)]
 mod tests {
     use rbee_proto::hive::v1::WorkersSynced;
-    use rbee_proto::types::v1::{FailureCause, WorkerFailure};
+    use rbee_proto::types::v1::WorkerFailure;
 
     use super::*;
     use crate::output::Output;
@@ -240,7 +236,6 @@ mod tests {
             failure: Some(WorkerFailure {
                 reason: reason::WORKER_EXITED.into(),
                 message: "killed by signal 9".into(),
-                cause: FailureCause::Killed as i32,
                 ..WorkerFailure::default()
             }),
             ..Worker::default()
@@ -315,13 +310,7 @@ mod tests {
             .unwrap_err();
         assert_eq!(failure.exit, Exit::Failed);
         assert_eq!(failure.reason.as_deref(), Some(reason::WORKER_EXITED));
-        assert_eq!(
-            failure.why,
-            [
-                "killed by signal 9",
-                "somebody killed the process, and it was not the hive"
-            ]
-        );
+        assert_eq!(failure.why, ["killed by signal 9"]);
         assert!(failure.hints[0].contains("rbee worker show w1"));
     }
 

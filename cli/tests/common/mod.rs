@@ -254,6 +254,18 @@ impl Cluster {
         said.json().as_array().expect("a list").clone()
     }
 
+    /// Waits until `worker ls` lists so many workers. A hive answers a stop when the process is gone, and tells
+    /// the catalog at the same time.
+    #[track_caller]
+    pub fn wait_for_workers(&self, count: usize) -> Vec<Value> {
+        let mut workers = Vec::new();
+        wait_until(&format!("{count} workers are listed"), READY_WITHIN, || {
+            workers = self.workers();
+            workers.len() == count
+        });
+        workers
+    }
+
     /// What `worker show` tells of a worker.
     pub fn worker(&self, worker_id: &str) -> Value {
         self.rbee(&["worker", "show", worker_id, "--json"]).ok().json()

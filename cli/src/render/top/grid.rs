@@ -84,6 +84,17 @@ pub(super) struct Grid {
 }
 
 impl Grid {
+    /// Takes a column away.
+    pub(super) fn remove(&mut self, heading: &str) {
+        let Some(at) = self.columns.iter().position(|column| column.heading == heading) else {
+            return;
+        };
+        self.columns.remove(at);
+        for row in &mut self.rows {
+            row.remove(at);
+        }
+    }
+
     /// The line of headings.
     pub(super) fn heading(&self, width: usize) -> Line {
         let mut line = Line::new();

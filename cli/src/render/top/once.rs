@@ -11,7 +11,8 @@ pub(crate) fn once(view: &View<'_>, width: usize, paint: Paint) -> String {
     let (heading, device_lines) = devices::lines(view.model, width);
     let rows = workers::rows(view.model, view.sort);
     let mut grid = workers::grid(&rows, view.sort, &view.now);
-    // The mark tells which column the keys have come to; here are no keys.
+    // One look has no history, and no keys whose column must be marked.
+    grid.remove(workers::HISTORY);
     for column in &mut grid.columns {
         column.sorted = None;
     }

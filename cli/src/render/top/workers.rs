@@ -16,6 +16,9 @@ use super::grid::{self, Grid};
 use super::model::{Link, Model};
 use super::sort::{Column, Sort};
 
+/// The heading of the sparklines.
+pub(super) const HISTORY: &str = "HISTORY";
+
 /// What is known of a worker.
 #[derive(Debug)]
 pub(super) struct Row<'a> {
@@ -130,7 +133,7 @@ pub(super) fn grid(rows: &[Row<'_>], sort: Sort, now: &Timestamp) -> Grid {
         (Some(Column::Worker), grid::Column::words("WORKER", 0, 30)),
         (Some(Column::State), grid::Column::words("STATE", 0, 24)),
         (Some(Column::Rate), grid::Column::numbers("RATE", 0)),
-        (None, grid::Column::picture("HISTORY", 7, 8, 30)),
+        (None, grid::Column::picture(HISTORY, 7, 8, 30)),
         (Some(Column::Requests), grid::Column::numbers("RUN", 1)),
         (None, grid::Column::numbers("WAIT", 2)),
         (Some(Column::Cpu), grid::Column::numbers("CPU", 4)),

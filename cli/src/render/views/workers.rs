@@ -77,7 +77,7 @@ impl<'a> From<&'a types::Worker> for Worker<'a> {
                 exit_code: failure.exit_code,
                 signal: failure.signal,
                 log_tail: &failure.log_tail,
-                cause: words::cause_sentence(failure.cause).map(|_| words::failure_cause(failure.cause)),
+                cause: words::cause(failure.cause),
                 occurred_at: time(failure.occurred_at.as_ref()),
             }),
             state_since: time(worker.state_since.as_ref()),

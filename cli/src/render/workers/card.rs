@@ -130,7 +130,11 @@ fn failure(card: &mut Card, failure: &WorkerFailure, serves: bool, now: &Timesta
     let ago = ago.map_or(String::new(), |at| format!(", {} ago", age(Some(at), now)));
     card.toned(name, format!("{}{ago}", failure.reason), tone);
     card.known("why", Some(&failure.message));
-    card.known("cause", words::cause_sentence(failure.cause));
+    // The message explains it; this is its name.
+    card.known(
+        "cause",
+        words::cause(failure.cause).map(|cause| cause.replace('_', " ")),
+    );
     card.known("exit code", failure.exit_code.map(|code| code.to_string()));
     card.known("signal", failure.signal.map(|signal| signal.to_string()));
     for line in &failure.log_tail {
@@ -193,7 +197,7 @@ mod tests {
             "limit    3.0 GiB\n",
             "failure  WORKER_EXITED, 12s ago\n",
             "why      killed by signal 9\n",
-            "cause    the host ran out of memory, or the worker reached its limit\n",
+            "cause    out of memory\n",
             "log      loading\nlog      out of memory\n",
         ] {
             assert!(text.contains(line), "{line}{text}");
