@@ -180,7 +180,10 @@ impl Hive {
             .add_service(HiveServiceServer::new(self.handler.clone()))
             .forwards(text_service_server::SERVICE_NAME)
             .forwards(worker_service_server::SERVICE_NAME)
-            .intercept(Arc::new(Proxy::new(self.handler.workers.clone())));
+            .intercept(Arc::new(Proxy::new(
+                self.handler.workers.clone(),
+                self.numbers.metrics.clone(),
+            )));
     }
 }
 

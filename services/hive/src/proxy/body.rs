@@ -3,26 +3,38 @@
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use bytes::Bytes;
-use http::HeaderMap;
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, Response};
 use http_body::{Frame, SizeHint};
 use rbee_artifacts::WorkerId;
+use rbee_service_kit::fault::Chain;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
-use tonic::Status;
 use tonic::body::Body;
+use tonic::{Code, Status};
 
+use super::counted::{self, Counted};
+use super::{Deadline, deadline_exceeded};
 use crate::grpc::status;
-use crate::worker::Answering;
 
-/// The worker's frames as they come. If the worker breaks off, the trailers say so: to the client
+/// Up to where what has come is sent on as one frame: the largest frame of HTTP/2 that every peer takes (RFC 9113,
+/// 6.5.2), so that more would be split again.
+const GATHERED_BYTES: usize = 16 << 10;
+
+/// The worker's bytes as they come. If the worker breaks off, the trailers say so: to the client
 /// that is an orderly end with a reason.
+///
+/// What has come in many small frames leaves in one: sending a frame costs far more than copying a token. Nothing
+/// waits for that; a token that comes alone leaves alone.
 pub(super) struct AnswerBody {
     inner: Body,
+    gathered: BytesMut,
+    /// What came after what was gathered, and leaves after it.
+    next: Option<Frame<Bytes>>,
     worker: WorkerId,
     gone: Pin<Box<WaitForCancellationFutureOwned>>,
+    deadline: Deadline,
     state: State,
-    /// The worker is busy for as long as its answer is on its way.
-    _answering: Answering,
+    counted: Counted,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -32,34 +44,111 @@ enum State {
 }
 
 impl AnswerBody {
-    pub(super) fn new(inner: Body, worker: WorkerId, gone: CancellationToken, answering: Answering) -> Self {
+    /// A worker's answer as its client gets it.
+    pub(super) fn of(
+        answer: Response<Body>,
+        worker: WorkerId,
+        gone: CancellationToken,
+        deadline: Deadline,
+        mut counted: Counted,
+    ) -> Response<Body> {
         // An answer without any body has its status in the headers.
-        let state = if http_body::Body::is_end_stream(&inner) {
+        let state = if http_body::Body::is_end_stream(answer.body()) {
+            counted.finished(counted::code(answer.headers()).unwrap_or(Code::Unknown));
             State::Over
         } else {
             State::Streaming
         };
-        Self {
-            inner,
-            worker,
-            gone: Box::pin(gone.cancelled_owned()),
-            state,
-            _answering: answering,
+        answer.map(|inner| {
+            Body::new(Self {
+                inner,
+                gathered: BytesMut::new(),
+                next: None,
+                worker,
+                gone: Box::pin(gone.cancelled_owned()),
+                deadline,
+                state,
+                counted,
+            })
+        })
+    }
+
+    /// The worker's next frame. Never an error: that is an end.
+    fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Frame<Bytes>>> {
+        if self.state == State::Over {
+            return Poll::Ready(None);
+        }
+        match http_body::Body::poll_frame(Pin::new(&mut self.inner), context) {
+            Poll::Ready(Some(Ok(frame))) => {
+                if let Some(trailers) = frame.trailers_ref() {
+                    self.state = State::Over;
+                    self.counted
+                        .finished(counted::code(trailers).unwrap_or(Code::Unknown));
+                }
+                Poll::Ready(Some(frame))
+            }
+            // A gRPC answer ends with trailers; one that ends otherwise was broken off.
+            Poll::Ready(None) => Poll::Ready(Some(self.lost())),
+            Poll::Ready(Some(Err(error))) => {
+                tracing::debug!(error = %Chain(&error), worker_id = %self.worker, "an answer broke off");
+                Poll::Ready(Some(self.lost()))
+            }
+            Poll::Pending => self.poll_end(context),
         }
     }
 
-    fn lost(&mut self) -> Frame<Bytes> {
-        self.state = State::Over;
-        let mut trailers = HeaderMap::new();
-        if Status::from(status::worker_lost(self.worker.as_str()))
-            .add_header(&mut trailers)
-            .is_err()
+    /// What else than the worker can end the answer. Asked only when nothing has come.
+    fn poll_end(&mut self, context: &mut Context<'_>) -> Poll<Option<Frame<Bytes>>> {
+        if let Some(deadline) = &mut self.deadline
+            && deadline.as_mut().poll(context).is_ready()
         {
+            return Poll::Ready(Some(self.end(&deadline_exceeded())));
+        }
+        match self.gone.as_mut().poll(context) {
+            Poll::Ready(()) => Poll::Ready(Some(self.lost())),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+
+    /// These bytes and those that have come after them.
+    fn gather(&mut self, first: Bytes, context: &mut Context<'_>) -> Bytes {
+        let mut alone = Some(first);
+        let mut length = alone.as_ref().map_or(0, Bytes::len);
+        while length < GATHERED_BYTES {
+            let Poll::Ready(Some(frame)) = self.poll_next(context) else {
+                break;
+            };
+            match frame.into_data() {
+                Ok(data) => {
+                    if let Some(first) = alone.take() {
+                        self.gathered.reserve(GATHERED_BYTES);
+                        self.gathered.extend_from_slice(&first);
+                    }
+                    self.gathered.extend_from_slice(&data);
+                    length += data.len();
+                }
+                Err(other) => {
+                    self.next = Some(other);
+                    break;
+                }
+            }
+        }
+        alone.unwrap_or_else(|| self.gathered.split().freeze())
+    }
+
+    fn lost(&mut self) -> Frame<Bytes> {
+        self.end(&Status::from(status::worker_lost(self.worker.as_str())))
+    }
+
+    /// Ends the answer for the client, and its stream at the worker.
+    fn end(&mut self, status: &Status) -> Frame<Bytes> {
+        self.state = State::Over;
+        self.inner = Body::empty();
+        self.counted.finished(status.code());
+        let mut trailers = HeaderMap::new();
+        if status.add_header(&mut trailers).is_err() {
             // Words that can't be sent; the code can.
-            trailers.insert(
-                "grpc-status",
-                http::HeaderValue::from(tonic::Code::Unavailable as i32),
-            );
+            trailers.insert("grpc-status", http::HeaderValue::from(status.code() as i32));
         }
         Frame::trailers(trailers)
     }
@@ -74,27 +163,20 @@ impl http_body::Body for AnswerBody {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
         let this = self.get_mut();
-        if this.state == State::Over {
-            return Poll::Ready(None);
+        if let Some(next) = this.next.take() {
+            return Poll::Ready(Some(Ok(next)));
         }
-        match Pin::new(&mut this.inner).poll_frame(context) {
-            Poll::Ready(Some(Ok(frame))) => {
-                if frame.is_trailers() {
-                    this.state = State::Over;
-                }
-                Poll::Ready(Some(Ok(frame)))
-            }
-            // A gRPC answer ends with trailers; one that ends otherwise was broken off.
-            Poll::Ready(Some(Err(_)) | None) => Poll::Ready(Some(Ok(this.lost()))),
-            Poll::Pending => match Future::poll(this.gone.as_mut(), context) {
-                Poll::Ready(()) => Poll::Ready(Some(Ok(this.lost()))),
-                Poll::Pending => Poll::Pending,
-            },
-        }
+        let Poll::Ready(frame) = this.poll_next(context) else {
+            return Poll::Pending;
+        };
+        Poll::Ready(frame.map(|frame| match frame.into_data() {
+            Ok(data) => Ok(Frame::data(this.gather(data, context))),
+            Err(other) => Ok(other),
+        }))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.state == State::Over
+        self.state == State::Over && self.next.is_none()
     }
 
     fn size_hint(&self) -> SizeHint {
@@ -107,10 +189,13 @@ impl http_body::Body for AnswerBody {
 mod tests {
     use std::collections::VecDeque;
 
+    use futures_util::FutureExt as _;
     use http_body_util::BodyExt as _;
     use rbee_service_kit::{RemoteFault, reason};
 
     use super::*;
+    use crate::telemetry::Metrics;
+    use crate::worker::Answering;
 
     /// A body of these frames; what comes after them is an end, or nothing ever.
     struct Frames {
@@ -137,21 +222,19 @@ mod tests {
         frames: impl IntoIterator<Item = Result<Frame<Bytes>, Status>>,
         hangs: bool,
         gone: &CancellationToken,
-    ) -> AnswerBody {
+    ) -> Body {
         let frames = frames.into_iter().collect();
-        AnswerBody::new(
-            Body::new(Frames { frames, hangs }),
-            "w-1".parse().unwrap(),
-            gone.clone(),
-            Answering::uncounted(),
-        )
+        let worker: WorkerId = "w-1".parse().unwrap();
+        let counted = Counted::new(Metrics::default().request(&worker), Answering::uncounted());
+        let answer = Response::new(Body::new(Frames { frames, hangs }));
+        AnswerBody::of(answer, worker, gone.clone(), None, counted).into_body()
     }
 
     fn data(text: &'static str) -> Result<Frame<Bytes>, Status> {
         Ok(Frame::data(Bytes::from_static(text.as_bytes())))
     }
 
-    async fn read(body: AnswerBody) -> (Vec<u8>, HeaderMap) {
+    async fn read(body: Body) -> (Vec<u8>, HeaderMap) {
         let collected = body.collect().await.unwrap();
         let trailers = collected.trailers().cloned().unwrap_or_default();
         (collected.to_bytes().to_vec(), trailers)
@@ -170,6 +253,46 @@ mod tests {
         let frames = [data("one"), data("two"), Ok(Frame::trailers(trailers.clone()))];
         let read = read(answer(frames, false, &CancellationToken::new())).await;
         assert_eq!(read, (b"onetwo".to_vec(), trailers));
+    }
+
+    #[tokio::test]
+    async fn what_has_come_leaves_together_and_waits_for_nothing() {
+        let mut body = answer([data("one"), data("two")], true, &CancellationToken::new());
+        assert_eq!(
+            body.frame().await.unwrap().unwrap().into_data().unwrap(),
+            "onetwo"
+        );
+        assert!(body.frame().now_or_never().is_none());
+        assert!(!http_body::Body::is_end_stream(&body));
+
+        let trailers = HeaderMap::from_iter([("grpc-status".parse().unwrap(), "0".parse().unwrap())]);
+        let frames = [data("one"), data("two"), Ok(Frame::trailers(trailers.clone()))];
+        let mut body = answer(frames, true, &CancellationToken::new());
+        assert_eq!(
+            body.frame().await.unwrap().unwrap().into_data().unwrap(),
+            "onetwo"
+        );
+        assert!(!http_body::Body::is_end_stream(&body), "the trailers are to come");
+        assert_eq!(
+            body.frame().await.unwrap().unwrap().into_trailers().unwrap(),
+            trailers
+        );
+        assert!(http_body::Body::is_end_stream(&body));
+        assert!(body.frame().await.is_none());
+    }
+
+    #[tokio::test]
+    async fn what_is_large_leaves_at_once_and_uncopied() {
+        let (large, part) = (
+            Bytes::from(vec![1; GATHERED_BYTES]),
+            Bytes::from(vec![2; GATHERED_BYTES - 1]),
+        );
+        let all = [&large, &part, &part, &part].map(|bytes| Ok(Frame::data(bytes.clone())));
+        let mut body = answer(all, true, &CancellationToken::new());
+        let mut next = async || body.frame().await.unwrap().unwrap().into_data().unwrap();
+        assert_eq!(next().await.as_ptr(), large.as_ptr());
+        assert_eq!(next().await, [&part[..], &part].concat());
+        assert_eq!(next().await.as_ptr(), part.as_ptr());
     }
 
     #[tokio::test]

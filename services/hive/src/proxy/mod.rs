@@ -8,9 +8,16 @@
 //! (`grpc-timeout`), metadata, trailers and every service that a worker has pass as they are; a
 //! client that drops its call resets the stream, which drops the worker's.
 //!
-//! A worker that breaks off gives its clients a status that says so, and not a broken connection.
+//! A worker that breaks off gives its clients a status that says so, and not a broken connection. A call whose
+//! deadline passes ends then, also in the middle of its answer, and its worker's stream with it.
 
 mod body;
+mod counted;
+mod deadline;
+#[cfg(test)]
+mod tests;
+
+use std::pin::Pin;
 
 use futures_util::FutureExt as _;
 use http::header::{AUTHORIZATION, HOST};
@@ -18,33 +25,41 @@ use http::{HeaderMap, Request, Response};
 use rbee_artifacts::WorkerId;
 use rbee_proto::worker::v1::{text_service_server, worker_service_server};
 use rbee_service_kit::client::WORKER_ID;
+use rbee_service_kit::fault::Chain;
 use rbee_service_kit::telemetry::propagation;
 use rbee_service_kit::{Fault, Intercept, Intercepted};
+use tokio::time::Sleep;
 use tonic::Status;
 use tonic::body::Body;
 use tower::Service as _;
 
 use self::body::AnswerBody;
+use self::counted::Counted;
 use crate::grpc::status;
-use crate::worker::{Answering, Link, Route, Workers};
+use crate::telemetry::Metrics;
+use crate::worker::{Link, Route, Workers};
 
 /// Passes calls on to workers.
 #[derive(Debug, Clone)]
 pub(crate) struct Proxy {
     workers: Workers,
+    metrics: Metrics,
 }
 
 impl Proxy {
-    /// A proxy to these workers.
+    /// A proxy to these workers, whose calls are counted here.
     #[must_use]
-    pub(crate) fn new(workers: Workers) -> Self {
-        Self { workers }
+    pub(crate) fn new(workers: Workers, metrics: Metrics) -> Self {
+        Self { workers, metrics }
     }
 
-    fn link(&self, id: &str, path: &str) -> Result<(WorkerId, Link, Answering), Fault> {
+    fn link(&self, id: &str, path: &str) -> Result<(WorkerId, Link, Counted), Fault> {
         let worker_id: WorkerId = id.parse().map_err(|_| status::worker_not_found(id))?;
         match self.workers.route(&worker_id, is_work(path)) {
-            Route::Ready(link, answering) => Ok((worker_id, link, answering)),
+            Route::Ready(link, answering) => {
+                let counted = Counted::new(self.metrics.request(&worker_id), answering);
+                Ok((worker_id, link, counted))
+            }
             Route::NotServing(worker) => Err(status::worker_not_serving(&worker)),
             Route::Unknown => Err(status::worker_not_found(id)),
         }
@@ -60,7 +75,7 @@ impl Intercept for Proxy {
             None => return Intercepted::Pass(request),
         };
         Intercepted::Answer(match found {
-            Ok((id, link, answering)) => forward(request, id, link, answering).boxed(),
+            Ok((id, link, counted)) => forward(request, id, link, counted).boxed(),
             Err(fault) => {
                 let answer = Status::from(fault).into_http();
                 std::future::ready(answer).boxed()
@@ -81,30 +96,57 @@ fn is_work(path: &str) -> bool {
     service == Some(text_service_server::SERVICE_NAME)
 }
 
-async fn forward(
+/// When a call must be over. Without a deadline that is never.
+type Deadline = Option<Pin<Box<Sleep>>>;
+
+/// What a client gets whose deadline passed: of all that the layers of server and channel answer, the code that gRPC
+/// has for it.
+fn deadline_exceeded() -> Status {
+    Status::deadline_exceeded("the client's deadline passed")
+}
+
+/// Not an async function: the deadline counts from the moment of the call.
+fn forward(
     mut request: Request<Body>,
     id: WorkerId,
     link: Link,
-    answering: Answering,
-) -> Response<Body> {
+    mut counted: Counted,
+) -> impl Future<Output = Response<Body>> + Send + 'static {
+    let mut deadline: Deadline =
+        deadline::of(request.headers()).map(|limit| Box::pin(tokio::time::sleep(limit)));
     rewrite(request.headers_mut(), &link);
     let Link {
         mut channel, gone, ..
     } = link;
-    let call = async {
-        std::future::poll_fn(|context| channel.poll_ready(context)).await?;
-        channel.call(request).await
-    };
-    // Cancel safe: a call whose worker is gone is dropped on purpose. An answer that came counts
-    // more than that the worker left right after it.
-    let answer = tokio::select! {
-        biased;
-        answer = call => answer.ok(),
-        () = gone.cancelled() => None,
-    };
-    match answer {
-        Some(answer) => answer.map(|body| Body::new(AnswerBody::new(body, id, gone, answering))),
-        None => Status::from(status::worker_lost(id.as_str())).into_http(),
+    async move {
+        let call = async {
+            std::future::poll_fn(|context| channel.poll_ready(context)).await?;
+            channel.call(request).await
+        };
+        // Cancel safe: a call whose worker is gone or whose time is over is dropped on purpose. The deadline is asked
+        // first, because the channel has a timer of the same length. An answer that came counts more than that the
+        // worker left right after it.
+        let end = tokio::select! {
+            biased;
+            () = passed(&mut deadline) => deadline_exceeded(),
+            answer = call => match answer {
+                Ok(answer) => return AnswerBody::of(answer, id, gone, deadline, counted),
+                Err(error) => {
+                    tracing::debug!(error = %Chain(&error), worker_id = %id, "a call broke off");
+                    status::worker_lost(id.as_str()).into()
+                }
+            },
+            () = gone.cancelled() => status::worker_lost(id.as_str()).into(),
+        };
+        counted.finished(end.code());
+        end.into_http()
+    }
+}
+
+async fn passed(deadline: &mut Deadline) {
+    match deadline {
+        Some(sleep) => sleep.await,
+        None => std::future::pending().await,
     }
 }
 

@@ -69,7 +69,6 @@ impl Metrics {
     }
 
     /// A request is passed on to a worker.
-    #[cfg_attr(not(test), expect(dead_code, reason = "counted by the proxy"))]
     pub(crate) fn request(&self, worker_id: &WorkerId) -> Call {
         let mut counts = self.0.lock();
         if counts.requests.len() >= MOST_WORKERS && !counts.requests.contains_key(worker_id) {
@@ -105,7 +104,6 @@ pub(crate) struct Call {
 
 impl Call {
     /// It ended with this code.
-    #[cfg_attr(not(test), expect(dead_code, reason = "counted by the proxy"))]
     pub(crate) fn finished(mut self, code: Code) {
         self.code = code;
     }

@@ -19,7 +19,7 @@ use tokio::time::Instant;
 
 pub(crate) use self::ask::Load;
 pub(crate) use self::collect::Numbers;
-pub(crate) use self::events::Metrics;
+pub(crate) use self::events::{Call, Metrics};
 pub use self::names::METRICS;
 use crate::devices::Devices;
 use crate::domain::Worker;

@@ -160,7 +160,7 @@ async fn an_interval_out_of_bounds_is_refused() {
     assert!(end.await.is_ok(), "it ends with the hive");
 }
 
-async fn serve_metrics(cluster: &Cluster) -> SocketAddr {
+pub(crate) async fn serve_metrics(cluster: &Cluster) -> SocketAddr {
     let config = MetricsConfig {
         address: Some("127.0.0.1:0".parse().unwrap()),
         ..MetricsConfig::default()
