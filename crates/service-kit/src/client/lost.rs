@@ -8,8 +8,10 @@ use tonic::{Code, Status};
 /// The status of a call that could not be made, or whose answer did not come.
 pub(super) fn of_call(error: tonic::transport::Error) -> Status {
     let expired = is_expired(&error);
+    let left = has_left(&error);
     let status = Status::from_error(Box::new(error));
     match status.code() {
+        Code::Internal if left => unavailable(status),
         // The caller's own deadline, which tonic calls cancelled.
         Code::Cancelled if expired => Status::deadline_exceeded(status.message()),
         // Not by the caller, who would not be there to hear of it: the connection ended first.
@@ -30,6 +32,19 @@ fn is_expired(error: &(dyn std::error::Error + 'static)) -> bool {
     false
 }
 
+/// Whether the other side left in order with calls unanswered, as a server does whose grace at shutdown is over. tonic
+/// calls that an internal error.
+fn has_left(error: &(dyn std::error::Error + 'static)) -> bool {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        if let Some(error) = error.downcast_ref::<h2::Error>() {
+            return error.reason() == Some(h2::Reason::NO_ERROR);
+        }
+        cause = error.source();
+    }
+    false
+}
+
 /// An answer whose end is told as it is.
 pub(super) fn watched(answer: http::Response<Body>) -> http::Response<Body> {
     // What the other side says of a call comes in trailers; an error of the body is one of the connection.
@@ -39,6 +54,7 @@ pub(super) fn watched(answer: http::Response<Body>) -> http::Response<Body> {
 fn unavailable_if_unknown(status: Status) -> Status {
     match status.code() {
         Code::Unknown => unavailable(status),
+        Code::Internal if has_left(&status) => unavailable(status),
         _ => status,
     }
 }
@@ -63,5 +79,16 @@ mod tests {
             (cancelled.code(), cancelled.message()),
             (Code::Cancelled, "reset")
         );
+    }
+
+    #[test]
+    fn a_server_that_leaves_in_order_is_a_lost_connection_and_one_that_breaks_rules_is_not() {
+        let told = |reason: h2::Reason| {
+            let status = Status::from_error(Box::new(h2::Error::from(reason)));
+            assert_eq!(status.code(), Code::Internal);
+            unavailable_if_unknown(status).code()
+        };
+        assert_eq!(told(h2::Reason::NO_ERROR), Code::Unavailable);
+        assert_eq!(told(h2::Reason::PROTOCOL_ERROR), Code::Internal);
     }
 }
