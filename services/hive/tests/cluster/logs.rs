@@ -288,7 +288,7 @@ async fn a_crash_tells_its_cause_and_the_log_goes_on_over_it() {
     let _ = chat(&cluster, &worker.id).await;
     let back = cluster
         .worker_that("it is back", &worker.id, |now| {
-            now.state() == WorkerState::Ready && now.process_id != worker.process_id
+            now.state() == WorkerState::Ready && now.restart_count == 1
         })
         .await;
     let failure = back.failure.clone().unwrap();
