@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test says no by panicking")]
 
 mod asked;
+mod asked_rows;
 mod behaviours;
 #[path = "../cluster/harness.rs"]
 #[allow(dead_code, reason = "the other tests of a whole hive need more of it")]

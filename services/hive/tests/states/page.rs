@@ -5,7 +5,7 @@ use std::path::Path;
 use rbee_proto::types::v1::FailureCause;
 
 use crate::table::{Phase, Row, rows};
-use crate::{asked, refused};
+use crate::{asked_rows, refused};
 
 fn page() -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/workers.md");
@@ -51,7 +51,7 @@ fn the_page_has_the_table_of_behaviours() {
 #[test]
 fn the_page_has_the_table_of_what_is_asked() {
     let head = ["in state", "a call", "`StopWorker`", "`RestartWorker`"];
-    assert_on_page(&table(&head, asked::ROWS.iter().map(|row| row.line())));
+    assert_on_page(&table(&head, asked_rows::ROWS.iter().map(|row| row.line())));
 }
 
 #[test]
