@@ -118,7 +118,10 @@ fn a_restart_waits_until_the_worker_is_ready() {
             Watch::Synced(WorkersSynced {}),
             upserted(WorkerState::Starting),
             upserted(WorkerState::Loading),
-            upserted(WorkerState::Ready),
+            Watch::Upserted(Worker {
+                process_id: Some(18),
+                ..worker("qwen-1", WorkerState::Ready)
+            }),
         ];
     });
     let said = hive.rbee(&["worker", "restart", "qwen", "--drain", "5s"]).ok();

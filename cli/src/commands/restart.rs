@@ -126,7 +126,8 @@ async fn follow(
 /// may serve for a moment more, or its old failure stand.
 fn is_as_before(before: &Worker, now: &Worker) -> bool {
     if serves(now.state) {
-        now.process_id.is_some() && now.process_id == before.process_id
+        // Without a process nobody serves: the old one has just ended, and its state is not told yet.
+        now.process_id.is_none() || now.process_id == before.process_id
     } else {
         now.state == before.state && now.state_since == before.state_since
     }
@@ -233,6 +234,7 @@ mod tests {
         Event::Upserted(Worker {
             id: id.into(),
             state: state as i32,
+            process_id: serves(state as i32).then_some(18),
             failure: Some(WorkerFailure {
                 reason: reason::WORKER_EXITED.into(),
                 message: "killed by signal 9".into(),
@@ -286,13 +288,10 @@ mod tests {
             let Event::Upserted(worker) = worker("w1", WorkerState::Busy) else {
                 unreachable!("it was made so");
             };
-            Event::Upserted(Worker {
-                process_id: Some(process_id),
-                ..worker
-            })
+            Event::Upserted(Worker { process_id, ..worker })
         };
-        let ready = ends(vec![serving(17), SYNCED, serving(18)]).await.unwrap();
-        assert_eq!(ready.process_id, Some(18), "the old process is not it");
+        let ready = ends(vec![serving(Some(17)), SYNCED, serving(None), serving(Some(18))]).await;
+        assert_eq!(ready.unwrap().process_id, Some(18), "the old process is not it");
 
         let failed = |seconds| Worker {
             state: WorkerState::Failed as i32,
