@@ -101,13 +101,14 @@ fn show(report: &Value) {
         );
     }
     for flood in report["floods"].as_array().into_iter().flatten() {
-        println!("\nas many messages as go, on {} streams:", flood["streams"]);
+        println!("\nas many messages as go, streams: {}", flood["streams"]);
         println!("{:<24} {:>14} {:>22}", "", "messages/s", "by second of its core");
         let row = |name: &str, way: &str| {
+            let per_core = flood[format!("{way}_per_core_second")].as_f64();
             println!(
-                "{name:<24} {:>14.0} {:>22.0}",
+                "{name:<24} {:>14.0} {:>22}",
                 number(&flood[format!("{way}_per_second")]),
-                number(&flood[format!("{way}_per_core_second")])
+                per_core.map_or_else(String::new, |messages| format!("{messages:.0}"))
             );
         };
         row("on the worker's socket", "direct");
