@@ -24,6 +24,9 @@ use crate::spawn::Spawner;
 use crate::telemetry::Telemetry;
 use crate::worker::{Change, Workers};
 
+/// How long a restart that was ordered takes at most to show: its task only has to be scheduled.
+const SHOWN_WITHIN: Duration = Duration::from_secs(1);
+
 /// Longest request id.
 const REQUEST_ID_BYTES: usize = 128;
 
@@ -236,14 +239,19 @@ impl HiveService for HiveHandler {
         let request = request.get_ref();
         let id = worker_id(&request.worker_id)?;
         let grace = convert::drain_grace_from_wire(request.drain_grace)?;
-        let worker = self.worker(&id)?;
+        let mut followed = self
+            .workers
+            .follow(&id)
+            .ok_or_else(|| status::worker_not_found(id.as_str()))?;
+        followed.mark_unchanged();
         match self.orders.restart(&id, grace).await {
             Ok(()) => {}
             Err(OrderError::Unknown) => return Err(status::worker_leaving(id.as_str()).into()),
             Err(error) => return Err(status::order(&error).into()),
         }
-        // As it is now, or was when that was ordered if it is gone by now.
-        let worker = self.worker(&id).unwrap_or(worker);
+        // Until it shows; one that leaves already for another restart shows nothing new.
+        let _ = tokio::time::timeout(SHOWN_WITHIN, followed.changed()).await;
+        let worker = self.worker_to_wire(&followed.borrow().clone());
         Ok(Response::new(wire::RestartWorkerResponse {
             worker: Some(worker),
         }))

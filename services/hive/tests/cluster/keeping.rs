@@ -167,8 +167,8 @@ async fn a_restart_lets_requests_finish_and_gives_a_new_process() {
     let mut answer = chat(&cluster, &worker.id).await.unwrap();
     answer.message().await.unwrap().unwrap();
     cluster.worker_in(&worker.id, WorkerState::Busy).await;
-    cluster.restart(&worker.id).await.unwrap();
-    cluster.worker_in(&worker.id, WorkerState::Draining).await;
+    let restarting = cluster.restart(&worker.id).await.unwrap();
+    assert_eq!(restarting.state(), WorkerState::Draining, "it has begun");
     assert!(
         chat(&cluster, &worker.id)
             .await
