@@ -108,7 +108,7 @@ fn with_devices(rules: &str) -> impl FnOnce(&mut Command) {
 fn a_check_says_beforehand_what_a_spawn_would_say() {
     assert_worker_is_built();
     let cluster = Cluster::start_with(with_devices(
-        "+cpu:0,memory=17MiB,name=small;+cuda:0,memory=24GiB",
+        "+cpu:0,memory=20MiB,name=small;+cuda:0,memory=24GiB",
     ));
     let model = import(&cluster, &fixture("llm/tiny/qwen2/qwen2-q8_0.gguf"), "tiny");
 

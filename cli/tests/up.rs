@@ -137,8 +137,10 @@ fn what_happens_is_told() {
     cluster.import(&tiny(), "tiny");
     let mut command = cluster.command(&["events", "--json", "--backlog", "100"]);
     let mut child = command.stdout(std::process::Stdio::piped()).spawn().unwrap();
-    let lines = std::io::BufRead::lines(std::io::BufReader::new(child.stdout.take().unwrap()));
+    // Kept until the end: what is told meanwhile must have somewhere to go.
+    let mut lines = std::io::BufRead::lines(std::io::BufReader::new(child.stdout.take().unwrap()));
     let event = lines
+        .by_ref()
         .map(|line| serde_json::from_str::<serde_json::Value>(&line.unwrap()).unwrap())
         .find(|event| event["message"].as_str().unwrap().contains("local:tiny"))
         .expect("the stream goes on until it came");

@@ -53,6 +53,13 @@ impl Told {
         self.known.borrow().is_some()
     }
 
+    /// Waits until the catalog was told that a worker has left, at most this long.
+    pub(crate) async fn wait_until_gone(&self, id: &WorkerId, limit: Duration) {
+        let mut known = self.known.clone();
+        let gone = known.wait_for(|known| !known.as_ref().is_some_and(|workers| workers.contains(id)));
+        let _ = tokio::time::timeout(limit, gone).await;
+    }
+
     /// Waits until the catalog was told of a worker, at most this long, and answers whether it was.
     pub(crate) async fn wait_for(&self, id: &WorkerId, limit: Duration) -> bool {
         let mut known = self.known.clone();

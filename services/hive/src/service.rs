@@ -145,6 +145,7 @@ impl Hive {
             orders,
             idle_ttl,
             workers,
+            told: told.clone(),
             logs,
             host,
             telemetry,

@@ -20,12 +20,16 @@ use crate::domain::{Keep, Worker};
 use crate::host::Host;
 use crate::log::Logs;
 use crate::reconciler::{OrderError, Orders};
+use crate::registrar::Told;
 use crate::spawn::Spawner;
 use crate::telemetry::Telemetry;
 use crate::worker::{Change, Workers};
 
 /// How long a restart that was ordered takes at most to show: its task only has to be scheduled.
 const SHOWN_WITHIN: Duration = Duration::from_secs(1);
+
+/// How long a stop waits for the catalog to hear of it; one that is away hears it later.
+const TOLD_WITHIN: Duration = Duration::from_millis(500);
 
 /// Longest request id.
 const REQUEST_ID_BYTES: usize = 128;
@@ -39,6 +43,7 @@ pub(crate) struct HiveHandler {
     pub(crate) spawner: Spawner,
     pub(crate) orders: Orders,
     pub(crate) workers: Workers,
+    pub(crate) told: Told,
     pub(crate) logs: Logs,
     pub(crate) host: Host,
     /// How long workers are kept of which a spawn says nothing.
@@ -73,6 +78,8 @@ impl HiveHandler {
         // Cancelling this does not cancel the leaving.
         while worker.changed().await.is_ok() {}
         let last = worker.borrow().clone();
+        // So that who asks the catalog next does not find it there.
+        self.told.wait_until_gone(id, TOLD_WITHIN).await;
         Ok(last)
     }
 
