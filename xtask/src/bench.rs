@@ -5,12 +5,14 @@ mod download;
 mod proxy;
 
 use std::path::Path;
-use std::process::ExitCode;
+use std::process::{Command, ExitCode, Stdio};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use fs_err as fs;
+use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::process;
 use crate::workspace::Workspace;
 
 #[derive(clap::Args, Debug)]
@@ -43,4 +45,56 @@ fn work_folder(workspace: &Workspace, parent: Option<&Path>) -> Result<TempDir> 
     let parent = parent.map_or_else(|| workspace.cache.join("bench"), Path::to_path_buf);
     fs::create_dir_all(&parent)?;
     tempfile::tempdir_in(&parent).with_context(|| format!("cannot write in {}", parent.display()))
+}
+
+/// A measuring program: an example of a package, which prints one JSON report.
+struct Program<'a> {
+    package: &'a str,
+    example: &'a str,
+    /// The option that names the package's own program, which is what is measured: `--hive`.
+    measured: &'a str,
+    /// Where it works, if that was said.
+    folder: Option<&'a Path>,
+    /// Whether the report is the last line of standard output.
+    json: bool,
+}
+
+/// Builds a measuring program in release, runs it with these arguments, and shows its report.
+fn measure(
+    workspace: &Workspace,
+    program: &Program<'_>,
+    arguments: &[String],
+    show: impl FnOnce(&Value),
+) -> Result<ExitCode> {
+    let build = [
+        "--release",
+        "--locked",
+        "--package",
+        program.package,
+        "--bins",
+        "--examples",
+    ];
+    process::run(workspace.cargo("build").args(build))?;
+    let release = workspace.target.join("release");
+    let folder = work_folder(workspace, program.folder)?;
+    let output = Command::new(release.join("examples").join(program.example))
+        .arg(program.measured)
+        .arg(release.join(program.package))
+        .arg("--folder")
+        .arg(folder.path())
+        .args(arguments)
+        .stderr(Stdio::inherit())
+        .output()
+        .context("cannot start the measuring program")?;
+    ensure!(
+        output.status.success(),
+        "the measuring program failed: {}",
+        output.status
+    );
+    let report: Value = serde_json::from_slice(&output.stdout).context("it printed no report")?;
+    show(&report);
+    if program.json {
+        println!("{report}");
+    }
+    Ok(ExitCode::SUCCESS)
 }

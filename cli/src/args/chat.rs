@@ -75,6 +75,7 @@ impl SamplingArgs {
             min_p: self.min_p,
             repetition_penalty: self.repetition_penalty,
             seed: self.seed,
+            ..SamplingParameters::default()
         };
         (parameters != SamplingParameters::default()).then_some(parameters)
     }
@@ -84,6 +85,7 @@ impl SamplingArgs {
         (self.max_tokens.is_some() || !self.stop.is_empty()).then(|| StopConditions {
             max_tokens: self.max_tokens,
             stop_strings: self.stop.clone(),
+            ..StopConditions::default()
         })
     }
 }

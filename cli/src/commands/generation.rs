@@ -36,6 +36,7 @@ impl TryFrom<ChatResponse> for Event {
         Ok(match response.event.ok_or(())? {
             chat_response::Event::Started(started) => Self::Started(started),
             chat_response::Event::Delta(delta) => Self::Delta(delta),
+            chat_response::Event::Reasoning(_) | chat_response::Event::ToolCall(_) => return Err(()),
             chat_response::Event::Finished(finished) => Self::Finished(finished),
         })
     }

@@ -40,6 +40,7 @@ mod ledger;
 pub mod log;
 pub mod process;
 mod proxy;
+mod random;
 mod reconciler;
 mod registrar;
 mod service;

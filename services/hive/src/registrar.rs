@@ -16,6 +16,7 @@ use crate::catalog::{Catalog, CatalogError};
 use crate::domain::{Backoff, Worker};
 use crate::grpc::convert::Identity;
 use crate::host::Host;
+use crate::random::random_fraction;
 use crate::worker::Workers;
 
 /// First and longest wait before the catalog is tried again.
@@ -266,9 +267,4 @@ async fn next_change<T: Clone>(changes: &mut broadcast::Receiver<T>) {
         std::future::pending::<()>().await;
     }
     while changes.try_recv().is_ok() {}
-}
-
-fn random_fraction() -> f64 {
-    // Without randomness hives come back in step, which is no reason to stay away.
-    getrandom::u32().map_or(1.0, |random| f64::from(random) / f64::from(u32::MAX))
 }

@@ -1,12 +1,12 @@
 //! `cargo xtask bench catalog`: start-up and latencies of a catalog of many models.
 
 use std::path::PathBuf;
-use std::process::{Command, ExitCode, Stdio};
+use std::process::ExitCode;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::Result;
 use serde_json::Value;
 
-use crate::process;
+use super::Program;
 use crate::workspace::Workspace;
 
 #[derive(clap::Args, Debug)]
@@ -27,38 +27,18 @@ pub(crate) struct Arguments {
 
 /// Measures. Exit status: 0 measured; 1 something failed.
 pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<ExitCode> {
-    let build = [
-        "--release",
-        "--locked",
-        "--package",
-        "rbee-catalog",
-        "--bins",
-        "--examples",
+    let program = Program {
+        package: "rbee-catalog",
+        example: "scale",
+        measured: "--program",
+        folder: arguments.folder.as_deref(),
+        json: arguments.json,
+    };
+    let options = [
+        format!("--models={}", arguments.models),
+        format!("--calls={}", arguments.calls),
     ];
-    process::run(workspace.cargo("build").args(build))?;
-    let release = workspace.target.join("release");
-    let folder = super::work_folder(workspace, arguments.folder.as_deref())?;
-    let output = Command::new(release.join("examples/scale"))
-        .arg("--program")
-        .arg(release.join("rbee-catalog"))
-        .arg("--folder")
-        .arg(folder.path())
-        .args(["--models", &arguments.models.to_string()])
-        .args(["--calls", &arguments.calls.to_string()])
-        .stderr(Stdio::inherit())
-        .output()
-        .context("cannot start the measuring program")?;
-    ensure!(
-        output.status.success(),
-        "the measuring program failed: {}",
-        output.status
-    );
-    let report: Value = serde_json::from_slice(&output.stdout).context("it printed no report")?;
-    show(&report);
-    if arguments.json {
-        println!("{report}");
-    }
-    Ok(ExitCode::SUCCESS)
+    super::measure(workspace, &program, &options, show)
 }
 
 fn show(report: &Value) {

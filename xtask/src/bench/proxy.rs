@@ -1,12 +1,12 @@
 //! `cargo xtask bench proxy`: what the way through the hive costs a message, in time and in processor time.
 
 use std::path::PathBuf;
-use std::process::{Command, ExitCode, Stdio};
+use std::process::ExitCode;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::Result;
 use serde_json::Value;
 
-use crate::process;
+use super::Program;
 use crate::workspace::Workspace;
 
 #[derive(clap::Args, Debug)]
@@ -33,41 +33,21 @@ pub(crate) struct Arguments {
 
 /// Measures. Exit status: 0 measured; 1 something failed.
 pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<ExitCode> {
-    let build = [
-        "--release",
-        "--locked",
-        "--package",
-        "rbee-hive",
-        "--bins",
-        "--examples",
-    ];
-    process::run(workspace.cargo("build").args(build))?;
-    let release = workspace.target.join("release");
-    let folder = super::work_folder(workspace, arguments.folder.as_deref())?;
+    let program = Program {
+        package: "rbee-hive",
+        example: "proxy",
+        measured: "--hive",
+        folder: arguments.folder.as_deref(),
+        json: arguments.json,
+    };
     let streams: Vec<String> = arguments.streams.iter().map(usize::to_string).collect();
-    let output = Command::new(release.join("examples/proxy"))
-        .arg("--hive")
-        .arg(release.join("rbee-hive"))
-        .arg("--folder")
-        .arg(folder.path())
-        .args(["--rounds", &arguments.rounds.max(1).to_string()])
-        .args(["--messages", &arguments.messages.max(1).to_string()])
-        .args(["--seconds", &arguments.seconds.to_string()])
-        .args(["--streams", &streams.join(",")])
-        .stderr(Stdio::inherit())
-        .output()
-        .context("cannot start the measuring program")?;
-    ensure!(
-        output.status.success(),
-        "the measuring program failed: {}",
-        output.status
-    );
-    let report: Value = serde_json::from_slice(&output.stdout).context("it printed no report")?;
-    show(&report);
-    if arguments.json {
-        println!("{report}");
-    }
-    Ok(ExitCode::SUCCESS)
+    let options = [
+        format!("--rounds={}", arguments.rounds.max(1)),
+        format!("--messages={}", arguments.messages.max(1)),
+        format!("--seconds={}", arguments.seconds),
+        format!("--streams={}", streams.join(",")),
+    ];
+    super::measure(workspace, &program, &options, show)
 }
 
 fn show(report: &Value) {

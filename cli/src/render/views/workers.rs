@@ -151,13 +151,16 @@ impl<'a> From<&'a worker::GetInfoResponse> for WorkerInfo<'a> {
                 generated_tokens: load.generated_tokens,
                 prefilled_tokens: load.prefilled_tokens,
             }),
-            llm: info.model_info.as_ref().map(|ModelInfo::Llm(llm)| LlmInfo {
-                architecture: &llm.architecture,
-                vocabulary_size: llm.vocabulary_size,
-                context_length: llm.context_length,
-                model_context_length: llm.model_context_length,
-                has_chat_template: llm.has_chat_template,
-            }),
+            llm: match &info.model_info {
+                Some(ModelInfo::Llm(llm)) => Some(LlmInfo {
+                    architecture: &llm.architecture,
+                    vocabulary_size: llm.vocabulary_size,
+                    context_length: llm.context_length,
+                    model_context_length: llm.model_context_length,
+                    has_chat_template: llm.has_chat_template,
+                }),
+                _ => None,
+            },
         }
     }
 }

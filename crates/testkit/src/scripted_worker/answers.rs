@@ -64,6 +64,7 @@ impl Desk {
             queue_length: inner.queue_length,
             generated_tokens: inner.generated.load(Ordering::SeqCst),
             prefilled_tokens: inner.prefilled.load(Ordering::SeqCst),
+            ..WorkerLoad::default()
         }
     }
 

@@ -8,9 +8,9 @@ use rbee_proto::worker::v1::text_service_server::TextService;
 use rbee_proto::worker::v1::worker_service_server::WorkerService;
 use rbee_proto::worker::v1::{
     ChatRequest, ChatResponse, CompleteRequest, CompleteResponse, ContentPart, CountTokensRequest,
-    CountTokensResponse, DetokenizeRequest, DetokenizeResponse, FinishReason, GenerationFinished,
-    GenerationStarted, GetInfoRequest, GetInfoResponse, TextDelta, TokenizeRequest, TokenizeResponse, Usage,
-    chat_response, complete_response, content_part,
+    CountTokensResponse, DetokenizeRequest, DetokenizeResponse, EmbedRequest, EmbedResponse, FinishReason,
+    GenerationFinished, GenerationStarted, GetInfoRequest, GetInfoResponse, TextDelta, TokenizeRequest,
+    TokenizeResponse, Usage, chat_response, complete_response, content_part,
 };
 use tonic::{Request, Response, Status};
 
@@ -37,6 +37,7 @@ fn started(prompt_tokens: u32) -> GenerationStarted {
     GenerationStarted {
         prompt_tokens,
         seed: 1,
+        dropped_messages: 0,
     }
 }
 
@@ -44,6 +45,7 @@ fn delta(token: u32) -> TextDelta {
     TextDelta {
         text: format!("{token} "),
         completion_tokens: token,
+        tokens: Vec::new(),
     }
 }
 
@@ -151,6 +153,11 @@ impl TextService for ScriptedWorker {
         self.desk.unless_stalled().await;
         let prompt_tokens = u32::try_from(request.into_inner().messages.len()).unwrap_or(u32::MAX);
         Ok(Response::new(CountTokensResponse { prompt_tokens }))
+    }
+
+    async fn embed(&self, _: Request<EmbedRequest>) -> Result<Response<EmbedResponse>, Status> {
+        self.desk.unless_stalled().await;
+        Err(Status::unimplemented("the scripted worker has no vectors"))
     }
 }
 

@@ -64,6 +64,7 @@ fn message(sent_ns: u64) -> Bytes {
     let delta = TextDelta {
         text: format!("{sent_ns:020} a token's text"),
         completion_tokens: 1234,
+        tokens: Vec::new(),
     };
     let answer = ChatResponse {
         event: Some(Event::Delta(delta)),

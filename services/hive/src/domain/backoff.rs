@@ -2,6 +2,15 @@
 
 use std::time::Duration;
 
+/// The wait before an attempt: `first` doubled with each of `failures` after the first, at most `longest`, and spread
+/// over its upper half by `random`, 0 to 1, so that those who failed together don't come back in step.
+#[must_use]
+pub(super) fn spread_wait(first: Duration, longest: Duration, failures: u32, random: f64) -> Duration {
+    let doubled = 2u32.saturating_pow(failures.saturating_sub(1));
+    let step = first.saturating_mul(doubled).min(longest);
+    step.mul_f64(0.5 + 0.5 * random.clamp(0.0, 1.0))
+}
+
 /// Waits that double from attempt to attempt, up to a limit, spread at random so that many hives
 /// don't come back to their catalog in step.
 #[derive(Debug, Clone)]
@@ -24,12 +33,8 @@ impl Backoff {
 
     /// The next wait: between half and the whole of the current step, by `random`, 0 to 1.
     pub fn next_wait(&mut self, random: f64) -> Duration {
-        let step = self
-            .first
-            .saturating_mul(2u32.saturating_pow(self.attempts))
-            .min(self.limit);
         self.attempts = self.attempts.saturating_add(1);
-        step.mul_f64(0.5 + 0.5 * random.clamp(0.0, 1.0))
+        spread_wait(self.first, self.limit, self.attempts, random)
     }
 
     /// It worked: begin anew next time.

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::backoff::spread_wait;
+
 /// When a worker that crashed is started anew, and when no more.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RestartPolicy {
@@ -31,9 +33,7 @@ impl RestartPolicy {
     /// upper half by `random`, 0 to 1, so that workers that fell together don't load together.
     #[must_use]
     pub fn wait(&self, failures: u32, random: f64) -> Duration {
-        let doubled = 2u32.saturating_pow(failures.saturating_sub(1));
-        let step = self.first_wait.saturating_mul(doubled).min(self.longest_wait);
-        step.mul_f64(0.5 + 0.5 * random.clamp(0.0, 1.0))
+        spread_wait(self.first_wait, self.longest_wait, failures, random)
     }
 
     /// How many crashes in a row there are with one more, after having served for `served`.

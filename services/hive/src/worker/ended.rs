@@ -30,16 +30,16 @@ impl Tender {
         } = ended;
         let before = self.life.failure().cloned();
         self.drain_over = None;
-        let _ = self.take_with(Event::Exited { exit, served }, |life| {
-            if life.failure() != before.as_ref() {
-                life.explain_failure(|failure| {
-                    failure.log_tail = log_tail;
-                    let cause = cause_of_failure(failure.reason, exit, &failure.log_tail, oom_kills);
-                    failure.explain(cause);
-                    failure.occurred_at = Some(Timestamp::now());
-                });
-            }
-        });
+        let _ = self.apply(Event::Exited { exit, served });
+        if self.life.failure() != before.as_ref() {
+            self.life.explain_failure(|failure| {
+                failure.log_tail = log_tail;
+                let cause = cause_of_failure(failure.reason, exit, &failure.log_tail, oom_kills);
+                failure.explain(cause);
+                failure.occurred_at = Some(Timestamp::now());
+            });
+        }
+        self.publish();
         let failure = self.life.failure();
         if let Some(failure) = failure.filter(|failure| before.as_ref() != Some(*failure)) {
             let cause = failure.cause.map_or("unknown", FailureCause::name);

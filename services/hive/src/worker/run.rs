@@ -201,21 +201,22 @@ impl Run<'_> {
 
     async fn take(&mut self, event: Event, process: &WorkerProcess) {
         let before = self.tender.life.state();
-        let becomes_ready = self.becomes_ready(&event);
+        let command = self.tender.apply(event);
+        let now = self.tender.life.state();
+        let becomes_ready = matches!(before, State::Loading { .. }) && now == State::Ready;
         if becomes_ready {
             // Before others see that it is ready, so that with that they see what it took and can reach it.
             self.measure(process.id());
             self.tender.place.set_link(Some(self.link.clone()));
         }
-        let command = self.tender.take(event);
+        self.tender.publish();
         self.obey(command, process);
-        let now = self.tender.life.state();
         if !now.is_same(&before) {
             self.idle_since = (now == State::Ready).then(Instant::now);
         }
         if let State::Loading {
             fraction: Some(fraction),
-        } = self.tender.life.state()
+        } = now
         {
             self.tender.record.loading(fraction);
         }
@@ -227,16 +228,6 @@ impl Run<'_> {
             }
             self.tender.parts.announce(&self.tender.record, process.id());
         }
-    }
-
-    /// Whether this event is the last that a loading worker waits for.
-    fn becomes_ready(&self, event: &Event) -> bool {
-        if !matches!(self.tender.life.state(), State::Loading { .. }) {
-            return false;
-        }
-        let mut life = self.tender.life.clone();
-        let _ = life.apply(event.clone(), 0.0);
-        life.state() == State::Ready
     }
 
     fn obey(&mut self, command: Option<Command>, process: &WorkerProcess) {

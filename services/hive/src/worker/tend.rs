@@ -17,6 +17,7 @@ use super::table::Place;
 use crate::domain::{Aim, Command, Desired, Event, Failure, Leave, Life, Proof, State, Wish};
 use crate::grpc::status;
 use crate::log::Log;
+use crate::random::random_fraction;
 use crate::reconciler::{Note, Orders};
 use crate::spawn::{Parts, Prepared, SpawnError, SpawnRecord};
 
@@ -187,30 +188,32 @@ impl Tender {
 
     /// Takes in what happened, shows it to others, and answers what has to be done with the process.
     pub(super) fn take(&mut self, event: Event) -> Option<Command> {
-        self.take_with(event, |_| {})
+        let command = self.apply(event);
+        self.publish();
+        command
     }
 
-    /// The same, with something to be added before others see it.
-    pub(super) fn take_with(&mut self, event: Event, add: impl FnOnce(&mut Life)) -> Option<Command> {
+    /// Takes in what happened, and answers what has to be done with the process. Others see it with
+    /// [`publish`](Self::publish).
+    pub(super) fn apply(&mut self, event: Event) -> Option<Command> {
         let command = self.life.apply(event, random_fraction());
-        add(&mut self.life);
         match command {
             Some(Command::Wait(wait)) => self.next_attempt = Some(Instant::now() + wait),
             Some(Command::Drain) => self.drain_over = Some(Instant::now() + self.wish.borrow().drain_grace),
             _ => {}
         }
-        self.publish();
         command
     }
 
     /// Shows others how it is.
     pub(super) fn publish(&self) {
-        let before = self.place.worker();
         let state = self.life.state();
         let now = Timestamp::now();
         let waits = self.next_attempt.filter(|_| state == State::Pending);
+        let mut is_new = false;
         self.place.change(|worker| {
-            if !worker.state.is_same(&state) {
+            is_new = !worker.state.is_same(&state);
+            if is_new {
                 worker.state_since = now;
                 // A time that does not move while it is waited for.
                 worker.next_attempt_at = waits.and_then(|at| at_time(now, at));
@@ -220,9 +223,8 @@ impl Tender {
             worker.failure = self.life.failure().cloned();
             worker.restart_count = self.life.restart_count();
         });
-        let after = self.place.worker();
-        if !before.state.is_same(&after.state) {
-            narrate_state(&after);
+        if is_new {
+            narrate_state(&self.place.worker());
         }
     }
 
@@ -312,11 +314,6 @@ fn at_time(now: Timestamp, at: Instant) -> Option<Timestamp> {
 /// For how long it has served.
 pub(super) fn served(since: Option<Instant>) -> Duration {
     since.map_or(Duration::ZERO, |since| since.elapsed())
-}
-
-fn random_fraction() -> f64 {
-    // Without randomness workers come back in step, which is no reason to stay away.
-    getrandom::u32().map_or(1.0, |random| f64::from(random) / f64::from(u32::MAX))
 }
 
 /// A failure of the launch.

@@ -98,7 +98,7 @@ fn message(index: usize, message: proto::Message, violations: &mut Violations) -
         proto::Role::System => Role::System,
         proto::Role::User => Role::User,
         proto::Role::Assistant => Role::Assistant,
-        proto::Role::Unspecified => {
+        proto::Role::Tool | proto::Role::Unspecified => {
             violations.add(
                 format!("messages[{index}].role"),
                 "must be ROLE_SYSTEM, ROLE_USER or ROLE_ASSISTANT",
@@ -158,6 +158,7 @@ impl From<AnswerEvent> for Event {
             AnswerEvent::Started { prompt_tokens, seed } => Self::Started(proto::GenerationStarted {
                 prompt_tokens: wire(prompt_tokens),
                 seed,
+                dropped_messages: 0,
             }),
             AnswerEvent::Delta {
                 text,
@@ -165,6 +166,7 @@ impl From<AnswerEvent> for Event {
             } => Self::Delta(proto::TextDelta {
                 text,
                 completion_tokens: wire(completion_tokens),
+                tokens: Vec::new(),
             }),
             AnswerEvent::Finished {
                 reason,

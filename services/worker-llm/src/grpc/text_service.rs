@@ -92,6 +92,12 @@ impl TextService for TextHandler {
             prompt_tokens: convert::wire(count),
         }))
     }
+
+    async fn embed(&self, _: Request<proto::EmbedRequest>) -> Result<Response<proto::EmbedResponse>, Status> {
+        Err(Status::unimplemented(
+            "no model of this worker declares a pooling",
+        ))
+    }
 }
 
 /// The answer's events as messages. The stream owns the answer: a client that leaves drops it.

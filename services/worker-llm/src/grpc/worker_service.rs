@@ -60,6 +60,7 @@ fn load(generator: &Generator) -> proto::WorkerLoad {
         queue_length: convert::wire(config.queue),
         generated_tokens: stats.generated_tokens,
         prefilled_tokens: stats.prefill_tokens,
+        ..proto::WorkerLoad::default()
     }
 }
 
@@ -71,5 +72,6 @@ fn model(generator: &Generator) -> proto::LlmInfo {
         context_length: convert::wire(info.context_length),
         model_context_length: convert::wire(info.trained_context_length),
         has_chat_template: generator.has_chat_template(),
+        embeds: false,
     }
 }

@@ -24,6 +24,7 @@ async fn a_continuation_is_the_references() {
         prompt: golden["text"].as_str().unwrap().into(),
         sampling: Some(likeliest()),
         stop: stop(ids(&golden["greedy_ids"]).len() as u32),
+        ..proto::CompleteRequest::default()
     };
     let answer = complete(&worker, request).await.unwrap();
     assert_eq!(answer.text, golden["decoded"].as_str().unwrap());
@@ -162,7 +163,9 @@ async fn a_stop_string_ends_an_answer_and_is_not_in_it() {
         stop: Some(proto::StopConditions {
             max_tokens: Some(12),
             stop_strings: strings.iter().map(|&string| string.to_owned()).collect(),
+            ..proto::StopConditions::default()
         }),
+        ..proto::CompleteRequest::default()
     };
     // The answer is "):\n):\n):\nsssssssss".
     let answer = complete(&worker, ask(&["\nss"])).await.unwrap();
@@ -199,6 +202,7 @@ async fn the_same_seed_gives_the_same_answer() {
             prompt: "x".into(),
             sampling: Some(sampling),
             stop: stop(30),
+            ..proto::CompleteRequest::default()
         };
         complete(&worker, request).await.unwrap()
     };
@@ -297,6 +301,7 @@ async fn it_tells_what_it_is_and_does() {
             queue_length: 5,
             generated_tokens: 10,
             prefilled_tokens: usage.prompt_tokens.into(),
+            ..proto::WorkerLoad::default()
         }
     );
     assert_eq!(
@@ -307,6 +312,7 @@ async fn it_tells_what_it_is_and_does() {
             context_length: 300,
             model_context_length: 512,
             has_chat_template: true,
+            embeds: false,
         })
     );
 }

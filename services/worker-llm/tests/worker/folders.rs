@@ -19,6 +19,7 @@ async fn a_continuation_is_the_references() {
         prompt: golden["text"].as_str().unwrap().into(),
         sampling: Some(likeliest()),
         stop: stop(12),
+        ..proto::CompleteRequest::default()
     };
     let answer = complete(&worker, request).await.unwrap();
     assert_eq!(answer.text, golden["decoded"].as_str().unwrap());
@@ -61,6 +62,7 @@ async fn the_next_turn_says_what_was_there() {
                 ..likeliest()
             }),
             stop: stop(3),
+            ..proto::CompleteRequest::default()
         };
         complete(&worker, request).await.unwrap()
     };

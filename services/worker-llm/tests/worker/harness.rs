@@ -196,6 +196,7 @@ pub(crate) fn message(role: proto::Role, text: &str) -> proto::Message {
     proto::Message {
         role: role.into(),
         content: vec![proto::ContentPart { part: Some(part) }],
+        ..proto::Message::default()
     }
 }
 
@@ -220,7 +221,7 @@ pub(crate) fn likeliest() -> proto::SamplingParameters {
 pub(crate) fn stop(max_tokens: u32) -> Option<proto::StopConditions> {
     Some(proto::StopConditions {
         max_tokens: Some(max_tokens),
-        stop_strings: vec![],
+        ..proto::StopConditions::default()
     })
 }
 
@@ -285,6 +286,7 @@ pub(crate) async fn read<T: IntoEvent>(mut stream: Streaming<T>) -> Result<Answe
                 text.push_str(&delta.text);
                 deltas.push((Instant::now(), delta));
             }
+            Event::Reasoning(_) | Event::ToolCall(_) => panic!("nothing but text was expected"),
             Event::Finished(finished) => {
                 assert!(stream.next().await.is_none(), "nothing comes after Finished");
                 return Ok(Answer {

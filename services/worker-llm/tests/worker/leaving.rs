@@ -36,6 +36,7 @@ async fn told_to_leave_it_first_ends_what_it_began() {
         prompt: "def add(a, b):\n".into(),
         sampling: Some(likeliest()),
         stop: None,
+        ..proto::CompleteRequest::default()
     };
     let mut stream = worker.text().complete(request).await.unwrap().into_inner();
     let first = stream.next().await.unwrap().unwrap();
@@ -84,6 +85,7 @@ async fn what_it_tells_of_its_work_is_not_what_was_said() {
         prompt: secret.into(),
         sampling: Some(likeliest()),
         stop: super::harness::stop(3),
+        ..proto::CompleteRequest::default()
     };
     complete(&worker, request).await.unwrap();
 

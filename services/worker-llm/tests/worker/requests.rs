@@ -111,6 +111,7 @@ async fn every_field_of_the_other_calls_that_is_out_of_range_is_named() {
         prompt: prompt.into(),
         sampling: None,
         stop: stop(1),
+        ..proto::CompleteRequest::default()
     };
     assert_eq!(
         fields(&text.complete(ask(&"x".repeat((4 << 20) + 1))).await.unwrap_err()),
@@ -173,6 +174,7 @@ async fn a_prompt_that_does_not_fit_is_told_by_how_much() {
         prompt: "x ".repeat(200),
         sampling: Some(likeliest()),
         stop: None,
+        ..proto::CompleteRequest::default()
     };
     let fault = complete(&worker, request).await.unwrap_err();
     assert!(fault.is(reason::CONTEXT_OVERFLOW), "{fault:?}");
@@ -189,6 +191,7 @@ async fn a_limit_beyond_the_context_is_none() {
         prompt: "def add(a, b):\n".into(),
         sampling: Some(likeliest()),
         stop: stop(u32::MAX),
+        ..proto::CompleteRequest::default()
     };
     let answer = complete(&worker, request).await.unwrap();
     assert_eq!(answer.reason(), proto::FinishReason::Length);

@@ -1,0 +1,1 @@
+//! Image generation: one worker, one model, one device.
