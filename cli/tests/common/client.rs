@@ -49,6 +49,7 @@ pub fn chat_request(prompt: &str, max_tokens: u32) -> ChatRequest {
         messages: vec![Message {
             role: Role::User as i32,
             content: vec![ContentPart { part: Some(part) }],
+            ..Message::default()
         }],
         sampling: Some(SamplingParameters {
             temperature: Some(0.0),
@@ -98,6 +99,7 @@ impl Worker {
                     arrivals.push(Instant::now());
                     text.push_str(&delta.text);
                 }
+                Some(Event::Reasoning(_) | Event::ToolCall(_)) => panic!("nothing but text was expected"),
                 Some(Event::Finished(finished)) => {
                     let rest = events.message().await.expect("the stream ends well");
                     assert!(rest.is_none(), "`finished` comes last, but then came {rest:?}");
