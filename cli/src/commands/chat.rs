@@ -44,7 +44,7 @@ async fn answer(
         messages: conversation.messages(),
         sampling: sampling.sampling(),
         stop: sampling.stop(),
-        chat_template: String::new(),
+        ..ChatRequest::default()
     };
     generation::show(client.chat(request), &worker.model_id, worker, session.output).await
 }

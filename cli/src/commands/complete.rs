@@ -23,6 +23,7 @@ pub(super) async fn run(arguments: &CompleteArgs, session: &Session) -> Result<(
         prompt,
         sampling: arguments.sampling.sampling(),
         stop: arguments.sampling.stop(),
+        ..CompleteRequest::default()
     };
     let answer = generation::show(
         client.complete(request),

@@ -125,6 +125,7 @@ mod tests {
         answer.started(&GenerationStarted {
             prompt_tokens: 30,
             seed: 7,
+            dropped_messages: 0,
         });
         answer.finished(&GenerationFinished {
             reason: FinishReason::Length as i32,

@@ -78,6 +78,7 @@ fn message(role: Role, text: &str) -> Message {
     Message {
         role: role as i32,
         content: vec![ContentPart { part: Some(part) }],
+        ..Message::default()
     }
 }
 
