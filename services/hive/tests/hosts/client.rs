@@ -141,7 +141,7 @@ pub(crate) async fn read(mut chat: Streaming<ChatResponse>) -> Result<u32, Statu
         match response.event.unwrap() {
             ChatEvent::Finished(_) => return Ok(tokens),
             ChatEvent::Delta(_) => tokens += 1,
-            ChatEvent::Started(_) => {}
+            ChatEvent::Started(_) | ChatEvent::Reasoning(_) | ChatEvent::ToolCall(_) => {}
         }
     }
     Err(Status::data_loss("the answer ended without its end"))
