@@ -2,13 +2,10 @@
 //! environment (telemetry), both from its hive.
 
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
-use std::time::Duration;
 
 use clap::Parser;
-use clap::builder::NonEmptyStringValueParser;
 use rbee_artifacts::DeviceId;
-use rbee_service_kit::config::{LogFormat, TelemetryConfig};
+use rbee_worker_kit::WorkerArguments;
 
 use crate::kernels::KvType;
 
@@ -30,25 +27,16 @@ Status lines on stdout begin with `rbee-worker: `; everything else is log.
 Exit codes: 0 asked to leave, 1 the model could not be loaded, 2 wrong command line, \
 3 could not start, 4 failed while serving.";
 
-/// Serves one language model on one device, over gRPC on a Unix socket.
+/// Serves one language model, a GGUF file or a folder of safetensors, on one device, over gRPC on a Unix socket.
 #[derive(Debug, Clone, Parser)]
 #[command(name = PROGRAM, version, after_help = BY_HAND)]
 pub struct Arguments {
-    /// Id of this worker
-    #[arg(long, value_name = "ID", value_parser = NonEmptyStringValueParser::new())]
-    pub worker_id: String,
-    /// Id of the model in the catalog
-    #[arg(long, value_name = "ID", value_parser = NonEmptyStringValueParser::new())]
-    pub model_id: String,
-    /// The model's GGUF file, or its folder of safetensors
-    #[arg(long, value_name = "PATH")]
-    pub model: PathBuf,
+    /// What all workers have.
+    #[command(flatten)]
+    pub worker: WorkerArguments,
     /// Device to compute on; this build has cpu:0
     #[arg(long, value_name = "DEVICE", default_value_t = DEVICE)]
     pub device: DeviceId,
-    /// Unix socket to listen on; its folder must exist
-    #[arg(long, value_name = "PATH")]
-    pub socket: PathBuf,
     /// Tokens of prompt and answer together, for each request [default: what the model was made
     /// for]
     #[arg(long, value_name = "TOKENS")]
@@ -69,13 +57,6 @@ pub struct Arguments {
     /// all slots take with their contexts full]
     #[arg(long, value_name = "BYTES")]
     pub kv_limit_bytes: Option<u64>,
-    /// How long running requests may go on after SIGTERM. A little less than a hive waits before it
-    /// kills
-    #[arg(long, value_name = "DURATION", default_value = "8s", value_parser = humantime::parse_duration)]
-    pub drain_grace: Duration,
-    /// Logs and traces.
-    #[command(flatten)]
-    pub telemetry: TelemetryArguments,
 }
 
 impl Arguments {
@@ -89,38 +70,10 @@ impl Arguments {
     }
 }
 
-/// Logs and traces.
-#[derive(Debug, Clone, clap::Args)]
-pub struct TelemetryArguments {
-    /// What is logged to stderr, such as info,llm_worker_rbee=debug
-    #[arg(long, env = "RBEE_LOG", value_name = "DIRECTIVES", default_value = "info")]
-    pub log: String,
-    /// Log lines as JSON instead of text
-    #[arg(long, env = "RBEE_LOG_JSON")]
-    pub log_json: bool,
-    /// OpenTelemetry collector (OTLP over gRPC) to send traces to
-    #[arg(long, env = "RBEE_OTLP_ENDPOINT", value_name = "URL")]
-    pub otlp_endpoint: Option<String>,
-}
-
-impl TelemetryArguments {
-    /// As the telemetry wants it.
-    #[must_use]
-    pub fn config(&self) -> TelemetryConfig {
-        TelemetryConfig {
-            log: self.log.clone(),
-            log_format: if self.log_json {
-                LogFormat::Json
-            } else {
-                LogFormat::Text
-            },
-            otlp_endpoint: self.otlp_endpoint.clone().filter(|endpoint| !endpoint.is_empty()),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use clap::CommandFactory;
 
     use super::*;
@@ -156,7 +109,7 @@ mod tests {
         assert_eq!(arguments.device, DeviceId::CPU);
         assert_eq!((arguments.slots.get(), arguments.queue), (4, 32));
         assert_eq!(arguments.context_length, None);
-        assert_eq!(arguments.drain_grace, Duration::from_secs(8));
+        assert_eq!(arguments.worker.drain_grace, Duration::from_secs(8));
     }
 
     #[test]

@@ -8,8 +8,7 @@
 //!                         generator ── text ──▶ engine ── thread ── sampling
 //! ```
 //!
-//! - [`config`], [`process`], [`service`], [`mod@load`]: the process. What its hive and it agree on, and its
-//!   life from the command line to the exit code.
+//! - [`config`], [`service`], [`mod@load`]: the process, whose life is every worker's ([`rbee_worker_kit`]).
 //! - [`grpc`], [`domain`]: the contract. Requests are checked field by field before anything is done.
 //! - [`generator`]: from words to words. [`text`] makes tokens of words by the model's own chat template
 //!   and tokenizer, and words of tokens.
@@ -29,7 +28,6 @@ pub mod grpc;
 pub mod kernels;
 pub mod load;
 pub mod model;
-pub mod process;
 pub mod sampling;
 pub mod service;
 pub mod text;

@@ -8,7 +8,7 @@ use rbee_artifacts::DeviceId;
 use rbee_artifacts::detect::DetectError;
 use rbee_artifacts::gguf::GgufError;
 use rbee_service_kit::{narrate, narrate_warn, reason};
-use tokio::sync::oneshot;
+use rbee_worker_kit::WorkerArguments;
 
 use crate::config::{Arguments, DEVICE};
 use crate::engine::{Engine, EngineConfig};
@@ -41,18 +41,10 @@ pub enum LoadFailure {
     /// The system gives no thread.
     #[error("cannot start a thread")]
     Thread(#[source] io::Error),
-    /// Loading panicked.
-    #[error("loading {} panicked; this is a fault of the worker, its log says where", path.display())]
-    Panicked {
-        /// The model's file.
-        path: PathBuf,
-    },
 }
 
-impl LoadFailure {
-    /// The reason that the hive passes on.
-    #[must_use]
-    pub fn reason(&self) -> &'static str {
+impl rbee_worker_kit::LoadFailure for LoadFailure {
+    fn reason(&self) -> &'static str {
         match self {
             Self::Device { .. } => reason::DEVICE_NOT_FOUND,
             Self::Model(LoadError::Read { source, .. }) => of_system(source),
@@ -69,7 +61,6 @@ impl LoadFailure {
             Self::Tokenizer { .. } => reason::MODEL_CORRUPT,
             Self::Model(LoadError::ContextLength { .. }) => reason::INVALID_ARGUMENT,
             Self::Model(LoadError::Threads { .. }) | Self::Thread(_) => reason::WORKER_START_FAILED,
-            Self::Panicked { .. } => reason::INTERNAL,
         }
     }
 }
@@ -98,41 +89,28 @@ fn of_folder(error: &DetectError) -> &'static str {
     }
 }
 
-/// Loads the model on a thread of its own, for it computes and reads for seconds.
+/// Loads the model. It computes and reads for seconds.
 ///
 /// # Errors
 /// If the model can't be served as asked.
-pub async fn on_its_own_thread(
-    arguments: Arguments,
-    progress: impl Fn(f64) + Send + 'static,
-) -> Result<Generator, LoadFailure> {
-    let path = arguments.model.clone();
-    let (sender, loaded) = oneshot::channel();
-    std::thread::Builder::new()
-        .name("load".to_owned())
-        .spawn(move || {
-            // If nobody waits any more, the process is leaving.
-            let _ = sender.send(load(&arguments, progress));
-        })
-        .map_err(LoadFailure::Thread)?;
-    loaded.await.unwrap_or(Err(LoadFailure::Panicked { path }))
-}
-
-fn load(arguments: &Arguments, progress: impl Fn(f64)) -> Result<Generator, LoadFailure> {
-    let Arguments {
-        worker_id, model_id, ..
-    } = arguments;
+pub fn load(arguments: &Arguments, progress: impl Fn(f64)) -> Result<Generator, LoadFailure> {
+    let WorkerArguments {
+        worker_id,
+        model_id,
+        model,
+        ..
+    } = &arguments.worker;
     if arguments.device != DEVICE {
         return Err(LoadFailure::Device {
             device: arguments.device,
         });
     }
-    narrate!(worker_id = %worker_id, model_id = %model_id, "loading {model_id} from {}", arguments.model.display());
+    narrate!(worker_id = %worker_id, model_id = %model_id, "loading {model_id} from {}", model.display());
     let began = Instant::now();
     // What is checked quickly comes before what is read slowly.
-    let files = ModelFiles::open(&arguments.model)?;
+    let files = ModelFiles::open(model)?;
     let (tokenizer, template) = text_of(&files).map_err(|source| LoadFailure::Tokenizer {
-        path: arguments.model.clone(),
+        path: model.clone(),
         source,
     })?;
     let options = LoadOptions {
@@ -188,6 +166,8 @@ fn text_of(files: &ModelFiles) -> Result<(Tokenizer, Result<ChatTemplate, Templa
 
 #[cfg(test)]
 mod tests {
+    use rbee_worker_kit::LoadFailure as _;
+
     use super::*;
 
     #[test]

@@ -2,8 +2,7 @@
 
 pub mod conversation;
 pub mod generation;
-pub mod violation;
 
 pub use conversation::{Conversation, Message, Role};
 pub use generation::{Generation, Sampling, Stop};
-pub use violation::{Violation, Violations};
+pub use rbee_worker_kit::{Violation, Violations};

@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use futures_util::Stream;
 use parking_lot::Mutex;
+use rbee_worker_kit::EngineExit;
 use tokio::sync::{Semaphore, mpsc, watch};
 
 use super::backend::Backend;
@@ -42,18 +43,6 @@ impl Default for EngineConfig {
             kv_limit_bytes: None,
         }
     }
-}
-
-/// How the engine thread came to its end.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum EngineExit {
-    /// It was told to stop, or nobody can send requests any more.
-    Stopped,
-    /// It panicked. The process must leave with an error, so that its hive starts a new one.
-    Panicked {
-        /// What the panic said.
-        message: String,
-    },
 }
 
 /// A handle to a running engine. Clones share it; when the last is dropped, the engine finishes
@@ -241,6 +230,20 @@ impl Engine {
             });
         }
         Ok(())
+    }
+}
+
+impl rbee_worker_kit::Engine for Engine {
+    async fn exited(&self) -> EngineExit {
+        Engine::exited(self).await
+    }
+
+    async fn drain(&self) -> EngineExit {
+        Engine::drain(self).await
+    }
+
+    async fn abort(&self) -> EngineExit {
+        Engine::abort(self).await
     }
 }
 

@@ -34,7 +34,8 @@ mod thread;
 pub use backend::{Backend, BackendError, SequenceId, SequenceStep};
 pub use error::EngineError;
 pub use event::{Delta, Event, Finish, FinishReason, Timings, Usage};
-pub use handle::{Engine, EngineConfig, EngineExit, TokenStream};
+pub use handle::{Engine, EngineConfig, TokenStream};
+pub use rbee_worker_kit::EngineExit;
 pub use request::{GenerateRequest, Pushed, TokenSink};
 pub use stats::StatsSnapshot;
 

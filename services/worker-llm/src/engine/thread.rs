@@ -6,8 +6,8 @@ use std::sync::mpsc::{Receiver, TryRecvError};
 
 use tokio::sync::watch;
 
+use super::EngineExit;
 use super::error::EngineError;
-use super::handle::EngineExit;
 use super::scheduler::{Job, Scheduler};
 
 /// What a handle tells the thread.

@@ -1,42 +1,16 @@
 //! Errors as clients get them.
 
-use std::time::Duration;
-
 use rbee_service_kit::{Fault, narrate, reason};
+use rbee_worker_kit::refusal::RETRY_SOON;
+pub(super) use rbee_worker_kit::refusal::invalid;
 use tonic::{Code, Status};
 
-use crate::domain::Violations;
 use crate::generator::{GenerateError, Generator};
 use crate::text::TemplateError;
 use crate::text::template::TemplateOrigin;
 
-/// When to ask again a worker that is loading or leaving.
-const RETRY_SOON: Duration = Duration::from_secs(1);
-
 /// Most characters of a message.
 const MAX_CHARACTERS: usize = 500;
-
-/// The model is not loaded yet.
-pub(super) fn not_ready() -> Fault {
-    Fault::new(
-        Code::Unavailable,
-        reason::WORKER_NOT_READY,
-        "the worker is still loading its model",
-    )
-    .retry_after(RETRY_SOON)
-}
-
-/// Every field that is wrong.
-pub(super) fn invalid(violations: &Violations) -> Fault {
-    let fault = Fault::new(
-        Code::InvalidArgument,
-        reason::INVALID_ARGUMENT,
-        violations.to_string(),
-    );
-    violations.iter().fold(fault, |fault, violation| {
-        fault.field(&violation.field, &violation.description)
-    })
-}
 
 /// What [`GenerateError`] is to a client.
 pub(super) fn fault(error: &GenerateError) -> Fault {
@@ -105,28 +79,14 @@ pub(super) fn refuse(generator: &Generator, error: &GenerateError) -> Status {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use rbee_service_kit::RemoteFault;
 
     use super::*;
 
     fn remote(error: &GenerateError) -> RemoteFault {
         RemoteFault::from(&Status::from(fault(error)))
-    }
-
-    #[test]
-    fn every_violation_is_named() {
-        let mut violations = Violations::default();
-        violations.add("sampling.top_p", "must be less");
-        violations.add("stop.max_tokens", "must be more");
-        let remote = remote(&violations.into());
-        assert_eq!(remote.code, Code::InvalidArgument);
-        assert!(remote.is(reason::INVALID_ARGUMENT));
-        let fields: Vec<&str> = remote
-            .violations
-            .iter()
-            .map(|(field, _)| field.as_str())
-            .collect();
-        assert_eq!(fields, ["sampling.top_p", "stop.max_tokens"]);
     }
 
     #[test]
@@ -186,7 +146,5 @@ mod tests {
         let stopping = remote(&GenerateError::Stopping);
         assert_eq!(stopping.code, Code::Unavailable);
         assert!(stopping.retry_after.is_some());
-        let loading = RemoteFault::from(&Status::from(not_ready()));
-        assert!(loading.is(reason::WORKER_NOT_READY) && loading.retry_after.is_some());
     }
 }

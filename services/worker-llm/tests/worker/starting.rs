@@ -172,7 +172,8 @@ async fn a_socket_that_was_left_behind_is_replaced() {
 
 #[tokio::test]
 async fn until_the_model_is_loaded_every_call_is_told_to_come_back() {
-    use llm_worker_rbee::grpc::{Identity, Loaded, mount};
+    use llm_worker_rbee::grpc::{Loaded, mount};
+    use rbee_worker_kit::{Identity, info};
 
     let folder = tempfile::tempdir().unwrap();
     let socket = folder.path().join("w.sock");
@@ -181,8 +182,12 @@ async fn until_the_model_is_loaded_every_call_is_told_to_come_back() {
         worker_id: "w1".into(),
         model_id: "m".into(),
         device_id: "cpu:0".into(),
+        worker_type: rbee_proto::types::v1::WorkerType::CpuLlm,
+        version: "1",
     };
-    mount(&mut server, identity, &Loaded::default());
+    let loaded = Loaded::default();
+    mount(&mut server, &loaded);
+    info::mount(&mut server, identity, &loaded);
     let _readiness = server.readiness();
     let listener = Listener::unix(&socket).await.unwrap();
     let lifecycle = Lifecycle::new();

@@ -17,7 +17,7 @@ pub enum TokenError {
     /// Nothing came in time.
     #[error(
         "no token came on stdin within {} s; the first line must be the token that clients show \
-         (by hand: `(echo TOKEN; cat) | llm-worker-rbee-cpu …`)",
+         (by hand: `(echo TOKEN; cat) | PROGRAM …`)",
         wait.as_secs()
     )]
     Late {
