@@ -1,1 +1,7 @@
 //! Image generation: one worker, one model, one device.
+
+pub mod pipeline;
+pub mod prompt;
+pub mod random;
+pub mod sampler;
+pub mod schedule;
