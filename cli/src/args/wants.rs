@@ -1,9 +1,29 @@
 //! Which worker: what `rbee worker spawn` and `rbee worker check` are told alike.
 
-use clap::Args;
-use rbee_proto::hive::v1::LlmWorkerSettings;
+use bytesize::ByteSize;
+use clap::{Args, ValueEnum};
+use rbee_proto::hive::v1::{KvFormat, LlmWorkerSettings};
 
 use super::worker::WorkerTypeArg;
+
+/// How a KV cache keeps its numbers.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum KvFormatArg {
+    /// 16-bit floats.
+    F16,
+    /// 8 bits each.
+    #[value(name = "q8_0")]
+    Q80,
+}
+
+impl From<KvFormatArg> for KvFormat {
+    fn from(format: KvFormatArg) -> Self {
+        match format {
+            KvFormatArg::F16 => Self::F16,
+            KvFormatArg::Q80 => Self::Q80,
+        }
+    }
+}
 
 /// Which worker, and where.
 #[derive(Debug, Args)]
@@ -28,6 +48,12 @@ pub(crate) struct WorkerWants {
     /// Threads that compute
     #[arg(long, value_name = "N")]
     pub(crate) threads: Option<u32>,
+    /// How the KV cache keeps its numbers: f16, or q8_0 for half the memory
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    pub(crate) kv_format: Option<KvFormatArg>,
+    /// The most memory that KV caches take together, such as 4GiB
+    #[arg(long, value_name = "SIZE")]
+    pub(crate) kv_limit: Option<ByteSize>,
     /// Name or id of the hive [default: the one that suits best]
     #[arg(long, value_name = "NAME")]
     pub(crate) hive: Option<String>,
@@ -41,6 +67,11 @@ impl WorkerWants {
             slot_count: self.slots,
             queue_length: self.queue,
             thread_count: self.threads,
+            kv_format: self
+                .kv_format
+                .map_or(KvFormat::Unspecified, KvFormat::from)
+                .into(),
+            kv_limit_bytes: self.kv_limit.map(|limit| limit.as_u64()),
         };
         (settings != LlmWorkerSettings::default()).then_some(settings)
     }

@@ -9,7 +9,7 @@ mod diffusion;
 mod llm;
 
 pub use diffusion::{DiffusionShape, DiffusionUse};
-pub use llm::{DEFAULT_SLOT_COUNT, LlmShape, LlmUse};
+pub use llm::{DEFAULT_SLOT_COUNT, KvFormat, LlmShape, LlmUse};
 
 use crate::DeviceKind;
 

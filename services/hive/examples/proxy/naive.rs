@@ -7,7 +7,7 @@ use rbee_proto::worker::v1::text_service_client::TextServiceClient;
 use rbee_proto::worker::v1::text_service_server::{TextService, TextServiceServer};
 use rbee_proto::worker::v1::{
     ChatRequest, ChatResponse, CompleteRequest, CompleteResponse, CountTokensRequest, CountTokensResponse,
-    DetokenizeRequest, DetokenizeResponse, TokenizeRequest, TokenizeResponse,
+    DetokenizeRequest, DetokenizeResponse, EmbedRequest, EmbedResponse, TokenizeRequest, TokenizeResponse,
 };
 use rbee_service_kit::client::{ClientChannel, unix_channel};
 use rbee_service_kit::{Auth, Lifecycle, Listener, ServerBuilder};
@@ -54,6 +54,10 @@ impl TextService for Naive {
         request: Request<CountTokensRequest>,
     ) -> Result<Response<CountTokensResponse>, Status> {
         self.worker.clone().count_tokens(request).await
+    }
+
+    async fn embed(&self, request: Request<EmbedRequest>) -> Result<Response<EmbedResponse>, Status> {
+        self.worker.clone().embed(request).await
     }
 }
 

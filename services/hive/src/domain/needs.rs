@@ -1,7 +1,7 @@
 //! What a model needs, wherever it may go.
 
 use rbee_artifacts::DeviceKind;
-use rbee_artifacts::estimate::{DiffusionShape, DiffusionUse, Estimate, LlmShape, LlmUse};
+use rbee_artifacts::estimate::{DiffusionShape, DiffusionUse, Estimate, KvFormat, LlmShape, LlmUse};
 
 use super::{LlmSettings, Refusal};
 
@@ -51,5 +51,7 @@ fn llm_use(settings: &LlmSettings, device: DeviceKind) -> LlmUse {
         device,
         context_length: settings.context_length,
         slot_count: settings.slot_count,
+        kv_format: settings.kv_format.unwrap_or(KvFormat::F16),
+        kv_limit_bytes: settings.kv_limit_bytes,
     }
 }

@@ -108,14 +108,21 @@ pub fn arguments(
     add("--device", device_id.to_string().into());
     add("--socket", socket.into());
     if request.worker_type.model_type_category() == ModelCategory::Llm {
+        let llm = &request.llm;
+        let count = |value: Option<u32>| value.map(|value| value.to_string());
         for (name, value) in [
-            ("--context-length", request.llm.context_length),
-            ("--slots", request.llm.slot_count),
-            ("--queue", request.llm.queue_length),
-            ("--threads", request.llm.thread_count),
+            ("--context-length", count(llm.context_length)),
+            ("--slots", count(llm.slot_count)),
+            ("--queue", count(llm.queue_length)),
+            ("--threads", count(llm.thread_count)),
+            ("--kv-format", llm.kv_format.map(|format| format.to_string())),
+            (
+                "--kv-limit-bytes",
+                llm.kv_limit_bytes.map(|bytes| bytes.to_string()),
+            ),
         ] {
             if let Some(value) = value {
-                add(name, value.to_string().into());
+                add(name, value.into());
             }
         }
     }
@@ -181,6 +188,8 @@ mod tests {
     use rbee_artifacts::{ModelId, Sha256, StableDiffusionVersion, WorkerBinaryId};
 
     use super::*;
+    use rbee_artifacts::estimate::KvFormat;
+
     use crate::domain::LlmSettings;
 
     fn model() -> ModelEntry {
@@ -306,6 +315,7 @@ mod tests {
             llm: LlmSettings {
                 context_length: Some(2048),
                 thread_count: Some(2),
+                kv_format: Some(KvFormat::Q8_0),
                 ..LlmSettings::default()
             },
             force: false,
@@ -322,7 +332,7 @@ mod tests {
         assert_eq!(
             words.join(std::ffi::OsStr::new(" ")),
             "--worker-id qwen-1 --model-id local:qwen --model /w/model/qwen.gguf --device cpu:0 --socket /w/s \
-             --context-length 2048 --threads 2"
+             --context-length 2048 --threads 2 --kv-format q8_0"
         );
     }
 

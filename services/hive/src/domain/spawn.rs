@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use rbee_artifacts::estimate::KvFormat;
 use rbee_artifacts::{DeviceId, ModelId, WorkerType};
 use serde::{Deserialize, Serialize};
 
@@ -33,6 +34,12 @@ pub struct LlmSettings {
     pub queue_length: Option<u32>,
     /// Threads that compute.
     pub thread_count: Option<u32>,
+    /// How the KV cache keeps its numbers.
+    #[serde(default)]
+    pub kv_format: Option<KvFormat>,
+    /// The most bytes that KV caches take together.
+    #[serde(default)]
+    pub kv_limit_bytes: Option<u64>,
 }
 
 /// The steps of a spawn, in their order.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use rbee_artifacts::ModelIdError;
+use rbee_artifacts::detect::DetectError;
 use rbee_artifacts::gguf::GgufError;
 use rbee_service_kit::fault::Chain;
 use rbee_service_kit::{Fault, reason};
@@ -31,13 +32,21 @@ pub(crate) fn spawn(error: &SpawnError) -> Fault {
         )
         .with("worker_binary_id", id),
         SpawnError::Failed(failure) => failed(failure),
-        SpawnError::Header { file, source } => {
+        SpawnError::Header(source) => {
             let reason = match source {
-                GgufError::Unsupported { .. } => reason::MODEL_UNSUPPORTED,
-                GgufError::Read { .. } => reason::STORE_UNAVAILABLE,
+                DetectError::Unsupported { .. }
+                | DetectError::Gguf {
+                    source: GgufError::Unsupported { .. },
+                    ..
+                } => reason::MODEL_UNSUPPORTED,
+                DetectError::Read { .. }
+                | DetectError::Gguf {
+                    source: GgufError::Read { .. },
+                    ..
+                } => reason::STORE_UNAVAILABLE,
                 _ => reason::MODEL_CORRUPT,
             };
-            Fault::new(Code::FailedPrecondition, reason, Chain(error).to_string()).with("file", file)
+            Fault::new(Code::FailedPrecondition, reason, Chain(error).to_string()).with("file", source.file())
         }
         SpawnError::Stopped => Fault::new(Code::Aborted, reason::WORKER_STOPPED, error.to_string()),
         SpawnError::ShuttingDown => Fault::shutting_down(),

@@ -1,6 +1,6 @@
 //! Why a spawn did not end with a worker.
 
-use rbee_artifacts::gguf::GgufError;
+use rbee_artifacts::detect::DetectError;
 use rbee_service_kit::client::TargetError;
 use rbee_store::StoreError;
 
@@ -22,15 +22,9 @@ pub(crate) enum SpawnError {
     /// The store can't be read.
     #[error("cannot read the store")]
     Store(#[from] StoreError),
-    /// The model's file does not tell what it needs.
-    #[error("cannot use the model file {file}")]
-    Header {
-        /// The file, by its name within the model.
-        file: String,
-        /// What is wrong, with the field's name.
-        #[source]
-        source: GgufError,
-    },
+    /// The model's files do not tell what it needs.
+    #[error("cannot use the model")]
+    Header(#[source] DetectError),
     /// The worker program can't be made ready to run.
     #[error(transparent)]
     Binary(#[from] BinaryError),

@@ -149,7 +149,7 @@ impl Parts {
         let needs = match needs::of(&model, &files, request.llm).await {
             Ok(needs) => Some(needs),
             // What is wrong with its model is the worker's to say; it knows more.
-            Err(error @ SpawnError::Header { .. }) => {
+            Err(error @ SpawnError::Header(_)) => {
                 narrate_warn!(worker_id = %id, "what {id} needs is not known: {}", Chain(&error));
                 None
             }

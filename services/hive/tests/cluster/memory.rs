@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use rbee_artifacts::WorkerType;
-use rbee_artifacts::estimate::{Estimate, LlmShape, LlmUse};
+use rbee_artifacts::estimate::{Estimate, KvFormat, LlmShape, LlmUse};
 use rbee_artifacts::{DeviceKind, gguf::GgufHeader};
 use rbee_proto::catalog::v1::ListHivesRequest;
 use rbee_proto::hive::v1 as hive;
@@ -28,6 +28,8 @@ pub(crate) fn estimate(device: DeviceKind, context_length: Option<u32>) -> Estim
         device,
         context_length,
         slot_count: None,
+        kv_format: KvFormat::F16,
+        kv_limit_bytes: None,
     })
 }
 

@@ -66,6 +66,7 @@ async fn messages_come_one_by_one() {
             }
             Event::Started(_) => assert!(arrivals.is_empty()),
             Event::Finished(_) => assert_eq!(arrivals.len(), 5),
+            Event::Reasoning(_) | Event::ToolCall(_) => panic!("nothing but text was expected"),
         }
     }
     assert_eq!(text, "1 2 3 4 5 ");

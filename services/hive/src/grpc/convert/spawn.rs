@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use rbee_artifacts::estimate::{Estimate, Room};
+use rbee_artifacts::estimate::{Estimate, KvFormat, Room};
 use rbee_artifacts::{DeviceIdError, ModelCategory};
 use rbee_proto::hive::v1 as hive;
 use rbee_service_kit::Fault;
@@ -127,11 +127,27 @@ fn settings_from_wire(llm: &hive::LlmWorkerSettings) -> Result<LlmSettings, Faul
             return Err(Fault::invalid(field, format!("must be between 1 and {most}")));
         }
     }
+    if llm.kv_limit_bytes == Some(0) {
+        return Err(Fault::invalid("llm.kv_limit_bytes", "must be at least 1"));
+    }
+    let kv_format = match hive::KvFormat::try_from(llm.kv_format) {
+        Ok(hive::KvFormat::Unspecified) => None,
+        Ok(hive::KvFormat::F16) => Some(KvFormat::F16),
+        Ok(hive::KvFormat::Q80) => Some(KvFormat::Q8_0),
+        Err(_) => {
+            return Err(Fault::invalid(
+                "llm.kv_format",
+                "must be a format of the contract",
+            ));
+        }
+    };
     Ok(LlmSettings {
         context_length: llm.context_length,
         slot_count: llm.slot_count,
         queue_length: llm.queue_length,
         thread_count: llm.thread_count,
+        kv_format,
+        kv_limit_bytes: llm.kv_limit_bytes,
     })
 }
 
@@ -223,6 +239,8 @@ mod tests {
         let llm = hive::LlmWorkerSettings {
             context_length: Some(2048),
             queue_length: Some(0),
+            kv_format: hive::KvFormat::Q80.into(),
+            kv_limit_bytes: Some(1 << 30),
             ..Default::default()
         };
         let settings = Some(hive::spawn_worker_request::Settings::Llm(llm));
@@ -234,6 +252,8 @@ mod tests {
         assert_eq!(read.model_id.as_str(), "local:qwen");
         assert_eq!(read.llm.context_length, Some(2048));
         assert_eq!(read.llm.queue_length, Some(0));
+        assert_eq!(read.llm.kv_format, Some(KvFormat::Q8_0));
+        assert_eq!(read.llm.kv_limit_bytes, Some(1 << 30));
     }
 
     #[test]
@@ -261,6 +281,11 @@ mod tests {
             ..Default::default()
         };
         assert_eq!(violation(llm(none)).violations[0].0, "llm.slot_count");
+        let unknown = hive::LlmWorkerSettings {
+            kv_format: 99,
+            ..Default::default()
+        };
+        assert_eq!(violation(llm(unknown)).violations[0].0, "llm.kv_format");
         let for_pictures = violation(|request| {
             llm(hive::LlmWorkerSettings::default())(request);
             request.worker_type = wire::WorkerType::CpuSd.into();
