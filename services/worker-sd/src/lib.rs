@@ -1,5 +1,7 @@
 //! Image generation: one worker, one model, one device.
 
+pub mod kernels;
+pub mod model;
 pub mod pipeline;
 pub mod prompt;
 pub mod random;

@@ -41,7 +41,7 @@ pub use json::{JsonObject, ShardIndex};
 pub use layout::{Layout, Tensor};
 pub use llm::{LlmConfig, LlmFacts, LlmFormat, TokenizerFiles, detect_gguf, detect_safetensors_llm};
 pub use lora::{LoraFacts, LoraMethod, LoraNaming};
-pub use path::{Links, LlmFolder, detect_path, open_llm_folder};
+pub use path::{DiffusersFolder, Links, LlmFolder, detect_path, open_diffusers_folder, open_llm_folder};
 pub use precision::{Precision, parameter_count, precision};
 pub use prediction::{Evidence, Prediction, VELOCITY_HINT, prediction_by_spread};
 pub use single::detect_file;

@@ -11,9 +11,11 @@ use super::error::DetectError;
 use super::prediction::{Evidence, VELOCITY_HINT, prediction_by_spread};
 use super::single::detect_file;
 use crate::StableDiffusionVersion;
+use crate::detect::diffusers::ComponentFiles;
 use crate::detect::json::JsonObject;
 use crate::detect::layout::Layout;
 use crate::detect::llm::{LlmConfig, LlmFacts, detect_gguf};
+use crate::detect::stable_diffusion::StableDiffusionFacts;
 use crate::safetensors::SafetensorsHeader;
 use reading::{File, Opened};
 
@@ -47,6 +49,26 @@ pub struct LlmFolder {
 /// As [`detect_path`], and when there is no `config.json`.
 pub fn open_llm_folder(path: &Path, links: Links) -> Result<LlmFolder, DetectError> {
     folder::llm(&folder::Folder::open(path, links)?)
+}
+
+/// The folder of a Stable Diffusion model as diffusers writes it: what is needed to load it.
+#[derive(Debug, Clone)]
+pub struct DiffusersFolder {
+    /// The folder, without links; names of files are relative to it.
+    pub root: PathBuf,
+    /// The parts that its index lists, by their folders.
+    pub parts: Vec<(&'static str, ComponentFiles)>,
+    /// What the folder is.
+    pub facts: StableDiffusionFacts,
+}
+
+/// Opens a folder as diffusers writes it and checks that its parts are of one model. Blocks while it reads
+/// headers; reads no weights.
+///
+/// # Errors
+/// As [`detect_path`], and when there is no `model_index.json`.
+pub fn open_diffusers_folder(path: &Path, links: Links) -> Result<DiffusersFolder, DetectError> {
+    folder::diffusers(&folder::Folder::open(path, links)?)
 }
 
 /// What the file or folder at `path` is. Blocks while it reads headers; never more than a few MiB of

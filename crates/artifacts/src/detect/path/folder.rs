@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::reading::File;
-use super::{Links, LlmFolder, detect_one};
+use super::{DiffusersFolder, Links, LlmFolder, detect_one};
 use crate::RelativePath;
 use crate::detect::Detected;
 use crate::detect::diffusers::{COMPONENTS, Component, ComponentFiles, ModelIndex, detect_diffusers};
@@ -108,8 +108,8 @@ impl Folder {
 
 /// What a folder is.
 pub(super) fn detect(folder: &Folder) -> Result<Detected, DetectError> {
-    if let Some(index) = folder.json("model_index.json")? {
-        return diffusers(folder, &ModelIndex::read(index)?).map(Detected::StableDiffusion);
+    if folder.file("model_index.json")?.is_some() {
+        return diffusers(folder).map(|folder| Detected::StableDiffusion(folder.facts));
     }
     let config = folder.json("config.json")?;
     if let Some(config) = &config
@@ -354,21 +354,29 @@ fn tokenizer(folder: &Folder) -> Result<TokenizerFiles, DetectError> {
     })
 }
 
-fn diffusers(
-    folder: &Folder,
-    index: &ModelIndex,
-) -> Result<crate::detect::StableDiffusionFacts, DetectError> {
+/// A model as diffusers writes it.
+pub(super) fn diffusers(folder: &Folder) -> Result<DiffusersFolder, DetectError> {
+    let name = "model_index.json";
+    let json = folder
+        .json(name)?
+        .ok_or_else(|| missing(name, "it says which parts the model has"))?;
+    let index = ModelIndex::read(json)?;
     let mut parts: Vec<(&'static str, ComponentFiles)> = Vec::new();
     for component in COMPONENTS {
         if index.has(component)? {
             parts.push((component.folder, part(folder, component)?));
         }
     }
-    detect_diffusers(index, |name| {
+    let facts = detect_diffusers(&index, |name| {
         parts
             .iter()
             .find(|(folder, _)| *folder == name)
             .map(|(_, files)| files)
+    })?;
+    Ok(DiffusersFolder {
+        root: folder.root.clone(),
+        parts,
+        facts,
     })
 }
 
