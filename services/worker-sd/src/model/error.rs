@@ -75,10 +75,10 @@ impl ComputeError {
 }
 
 /// Asked between the parts of a computation: whether it should end.
-pub type Stop = dyn Fn() -> bool + Sync;
+pub type Stop<'a> = dyn Fn() -> bool + 'a;
 
 /// Ends a computation that is no longer wanted.
-pub(super) fn go_on(stop: &Stop) -> Result<(), ComputeError> {
+pub(super) fn go_on(stop: &Stop<'_>) -> Result<(), ComputeError> {
     if stop() {
         Err(ComputeError::Stopped)
     } else {

@@ -13,10 +13,14 @@
 
 mod attention;
 mod builder;
+mod embedding;
 mod error;
 mod file;
+mod image_model;
 mod layers;
+mod lora;
 mod names;
+mod norm;
 mod open;
 mod spec;
 mod tensors;
@@ -32,9 +36,11 @@ use std::path::{Path, PathBuf};
 use candle_core::{DType, Device, Tensor};
 use rbee_artifacts::detect::{Arrangement, DetectError};
 
+pub use embedding::Embedding;
 pub use error::{ComputeError, LoadError, Stop};
+pub use lora::{Lora, LoraReport, LoraUse};
 pub use spec::ModelSpec;
-pub use text::{TextRow, TextStates, TowerKind, TowerSpec};
+pub use text::{TextStates, TowerKind, TowerSpec};
 pub use unet::{AddedConditions, UnetInput};
 pub use vae::{PIXELS_PER_LATENT, Posterior, Vae};
 
@@ -45,6 +51,8 @@ use spec::Family;
 use text::Tower;
 use unet::{Rules, Unet};
 use weight::Backend;
+
+use crate::pipeline::{ModelTraits, TextRow};
 
 /// What computes with which numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -114,12 +122,16 @@ impl LoadOptions {
 #[derive(Debug)]
 pub struct Model {
     spec: ModelSpec,
+    traits: ModelTraits,
+    device: Device,
     towers: Vec<Tower>,
     unet: Unet,
     vae: Vae,
     /// In place of its own.
     other_vae: Option<Vae>,
     weights: Weights,
+    /// Which of them LoRAs have changed, and how.
+    patched: std::collections::BTreeMap<String, Vec<lora::Mark>>,
 }
 
 impl Model {
@@ -200,12 +212,15 @@ impl Model {
         let prefixes = [names::UNET, names::VAE, names::TOWERS[0], names::TOWERS[1]];
         let weights = builder.finish(&prefixes)?;
         Ok(Self {
+            traits: image_model::traits(&spec),
             spec,
+            device: options.device.clone(),
             towers,
             unet,
             vae,
             other_vae: None,
             weights,
+            patched: std::collections::BTreeMap::new(),
         })
     }
 
@@ -226,7 +241,7 @@ impl Model {
         tower: usize,
         rows: &[TextRow],
         clip_skip: Option<u32>,
-        stop: &Stop,
+        stop: &Stop<'_>,
     ) -> Result<TextStates, ComputeError> {
         match self.towers.get(tower) {
             Some(tower) => tower.forward(rows, clip_skip, stop),
@@ -238,7 +253,7 @@ impl Model {
     ///
     /// # Errors
     /// When it was stopped, the input does not fit the model, or the device fails.
-    pub fn unet(&self, input: &UnetInput<'_>, stop: &Stop) -> Result<Tensor, ComputeError> {
+    pub fn unet(&self, input: &UnetInput<'_>, stop: &Stop<'_>) -> Result<Tensor, ComputeError> {
         self.unet.forward(input, stop)
     }
 

@@ -8,9 +8,11 @@ use rbee_artifacts::detect::DetectError;
 use super::attention::{Attention, Names};
 use super::builder::Scope;
 use super::error::{ComputeError, Stop, go_on};
-use super::layers::{Added, Linear, Norm, activate};
+use super::layers::{Added, Linear, activate};
+use super::norm::Norm;
 use super::weight::{Backend, Form, Weight};
 use crate::kernels::Activation;
+use crate::pipeline::{CHUNK_TOKENS, TextRow};
 
 /// The variance's addition.
 const EPSILON: f64 = 1e-5;
@@ -63,15 +65,6 @@ pub(super) struct Use {
     pub(super) activation: Activation,
 }
 
-/// A text.
-#[derive(Debug, Clone, PartialEq)]
-pub struct TextRow {
-    /// As many ids as the encoder has tokens, filled up.
-    pub ids: Vec<u32>,
-    /// Textual inversion: vectors that stand in place of words, by their positions.
-    pub vectors: Vec<(usize, Vec<f32>)>,
-}
-
 /// What an encoder makes of texts.
 #[derive(Debug, Clone)]
 pub struct TextStates {
@@ -109,6 +102,10 @@ impl Tower {
         let positions = "embeddings.position_embedding.weight";
         let (vocabulary, width) = (scope.size(words, 0)?, scope.size(words, 1)?);
         let tokens = scope.size(positions, 0)?;
+        if tokens != CHUNK_TOKENS {
+            let problem = format!("has {tokens} positions, but every CLIP has {CHUNK_TOKENS}");
+            return Err(scope.invalid(positions, problem));
+        }
         let heads = (width / 64).max(1);
         let layers = (0..scope.count("encoder.layers"))
             .map(|layer| Layer::new(&scope.at(&format!("encoder.layers.{layer}")), width, heads))
@@ -166,7 +163,7 @@ impl Tower {
         &self,
         rows: &[TextRow],
         clip_skip: Option<u32>,
-        stop: &Stop,
+        stop: &Stop<'_>,
     ) -> Result<TextStates, ComputeError> {
         let mut hidden = self.embed(rows)?;
         let run = self.layers.len() - self.left_out(clip_skip);

@@ -111,7 +111,7 @@ impl Vae {
     ///
     /// # Errors
     /// When it was stopped, the latents have another shape, or the device fails.
-    pub fn decode(&self, latents: &Tensor, stop: &Stop) -> Result<Tensor, ComputeError> {
+    pub fn decode(&self, latents: &Tensor, stop: &Stop<'_>) -> Result<Tensor, ComputeError> {
         let (_, channels, height, width) = latents.dims4()?;
         if channels != self.latent_channels || height == 0 || width == 0 {
             return Err(ComputeError::Input(format!(
@@ -142,7 +142,7 @@ impl Vae {
     ///
     /// # Errors
     /// When it was stopped, the pictures have another shape, or the device fails.
-    pub fn encode(&self, pictures: &Tensor, stop: &Stop) -> Result<Posterior, ComputeError> {
+    pub fn encode(&self, pictures: &Tensor, stop: &Stop<'_>) -> Result<Posterior, ComputeError> {
         let (_, channels, height, width) = pictures.dims4()?;
         let whole = |size: usize| size > 0 && size.is_multiple_of(PIXELS_PER_LATENT);
         if channels != 3 || !whole(height) || !whole(width) {
@@ -185,12 +185,12 @@ impl Vae {
             .contiguous()
     }
 
-    fn decode_part(&self, latents: &Tensor, stop: &Stop) -> Result<Tensor, ComputeError> {
+    fn decode_part(&self, latents: &Tensor, stop: &Stop<'_>) -> Result<Tensor, ComputeError> {
         let latents = self.post_quant.forward(latents, &Added::default())?;
         self.decoder.forward(&latents, stop)
     }
 
-    fn encode_part(&self, pictures: &Tensor, stop: &Stop) -> Result<Tensor, ComputeError> {
+    fn encode_part(&self, pictures: &Tensor, stop: &Stop<'_>) -> Result<Tensor, ComputeError> {
         let moments = self.encoder.forward(pictures, stop)?;
         Ok(self.quant.forward(&moments, &Added::default())?)
     }

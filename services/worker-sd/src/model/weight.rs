@@ -4,6 +4,7 @@
 //! is what was loaded, bit for bit.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use candle_core::{DType, Device, Tensor};
 use parking_lot::RwLock;
@@ -69,6 +70,7 @@ pub(super) struct Weight {
     place: Place,
     backend: Backend,
     value: RwLock<Option<Value>>,
+    changed: AtomicBool,
 }
 
 impl Weight {
@@ -80,6 +82,7 @@ impl Weight {
             place,
             backend,
             value: RwLock::new(None),
+            changed: AtomicBool::new(false),
         }
     }
 
@@ -92,13 +95,20 @@ impl Weight {
     pub(super) fn load(&self) -> Result<(), LoadError> {
         let stored = self.read()?;
         *self.value.write() = Some(self.prepare(stored)?);
+        self.changed.store(false, Ordering::Relaxed);
         Ok(())
+    }
+
+    /// Whether it is another than its file's.
+    pub(super) fn is_changed(&self) -> bool {
+        self.changed.load(Ordering::Relaxed)
     }
 
     /// Makes it anew from its file, with `change` made to its numbers, in the order in which they lie there.
     pub(super) fn load_changed(&self, change: impl FnOnce(&mut [f32])) -> Result<(), LoadError> {
         let mut numbers = self.read()?.wide();
         change(&mut numbers);
+        self.changed.store(true, Ordering::Relaxed);
         *self.value.write() = Some(self.prepare(Stored::F32(numbers))?);
         Ok(())
     }

@@ -89,10 +89,15 @@ pub(super) fn diffusers(part: &str, name: &str, blocks: &Blocks) -> Option<Meani
     }
 }
 
-/// The name of a UNet's module in diffusers by its original one, for LoRAs.
-pub(super) fn unet_module(original: &str, blocks: &Blocks) -> Option<String> {
-    unet::from_original(&format!("{original}.weight"), blocks)
-        .and_then(|name| name.strip_suffix(".weight").map(str::to_owned))
+/// The original names of a UNet's modules, for LoRAs, each with its name here. `weights` are names here.
+pub(super) fn original_unet_modules<'a>(
+    weights: impl Iterator<Item = &'a str>,
+    blocks: &Blocks,
+) -> Vec<(String, String)> {
+    weights
+        .filter_map(|name| name.strip_suffix(".weight"))
+        .filter_map(|module| Some((unet::to_original(module, blocks)?, module.to_owned())))
+        .collect()
 }
 
 #[cfg(test)]
@@ -189,7 +194,28 @@ mod tests {
 
     #[test]
     fn modules_of_loras_are_found_by_their_original_names() {
-        let found = unet_module("input_blocks.4.1.proj_in", &blocks());
-        assert_eq!(found.as_deref(), Some("down_blocks.1.attentions.0.proj_in"));
+        let blocks = Blocks::of_unet(&[2, 2, 2]);
+        for original in [
+            "time_embed.0",
+            "label_emb.0.2",
+            "input_blocks.0.0",
+            "input_blocks.1.0.in_layers.2",
+            "input_blocks.3.0.op",
+            "input_blocks.8.1.transformer_blocks.9.attn1.to_q",
+            "middle_block.1.proj_in",
+            "middle_block.2.out_layers.3",
+            "output_blocks.0.0.skip_connection",
+            "output_blocks.2.2.conv",
+            "output_blocks.8.0.emb_layers.1",
+            "out.2",
+        ] {
+            let name = unet::from_original(&format!("{original}.weight"), &blocks).unwrap();
+            let found = original_unet_modules([name.as_str()].into_iter(), &blocks);
+            assert_eq!(
+                found.first().map(|(found, _)| found.as_str()),
+                Some(original),
+                "{name}"
+            );
+        }
     }
 }

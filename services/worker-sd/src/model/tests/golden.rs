@@ -6,7 +6,8 @@ use candle_core::{DType, Device, Tensor};
 use serde_json::Value;
 
 use super::fixtures::{Golden, assert_near, folder, ids};
-use crate::model::{AddedConditions, LoadOptions, Model, TextRow, UnetInput};
+use crate::model::{AddedConditions, LoadOptions, Model, UnetInput};
+use crate::pipeline::TextRow;
 
 fn never() -> bool {
     false
@@ -180,4 +181,44 @@ fn sd_2_1_computes_what_the_reference_computes() {
 #[test]
 fn sdxl_computes_what_the_reference_computes() {
     check("sdxl-tiny");
+}
+
+/// The two text encoders with several heads, and with ids instead of words.
+#[test]
+fn text_encoders_with_several_heads_compute_what_the_reference_computes() {
+    use super::parts::tower;
+    use crate::model::TowerKind;
+    let golden = Golden::read("text-multihead");
+    for entry in golden.list("models") {
+        let tolerance = entry["tolerance"]["max_abs"].as_f64().unwrap();
+        let kind = match entry["name"].as_str().unwrap() {
+            "clip" => TowerKind::ClipL,
+            _ => TowerKind::OpenClip,
+        };
+        let file = folder()
+            .join("text-multihead")
+            .join(entry["file"].as_str().unwrap());
+        let table = golden.of(&entry["ids"]);
+        let rows: Vec<TextRow> = (0..table.dim(0).unwrap())
+            .map(|row| TextRow {
+                ids: ids(&table.get(row).unwrap()),
+                vectors: Vec::new(),
+            })
+            .collect();
+        let whole = tower(&file, kind, 0, true).forward(&rows, None, &never).unwrap();
+        let right = golden.of(&entry["last_hidden_state"]);
+        assert_near("last state", &whole.states, &right, tolerance);
+        if let Some(name) = entry["pooled"].as_str() {
+            let right = golden.tensor(name);
+            assert_near(
+                "pooled",
+                &whole.pooled.unwrap().reshape(right.dims()).unwrap(),
+                &right,
+                tolerance,
+            );
+        }
+        let before = tower(&file, kind, 1, false).forward(&rows, None, &never).unwrap();
+        let right = golden.of(&entry["penultimate"]);
+        assert_near("state before the last", &before.states, &right, tolerance);
+    }
 }

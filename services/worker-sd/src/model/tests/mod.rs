@@ -1,5 +1,7 @@
-//! The models against the reference's numbers.
+//! The models against the reference's numbers, and what is refused.
 
 mod fixtures;
 mod golden;
 mod loading;
+mod lora;
+mod parts;

@@ -12,6 +12,8 @@ use crate::model::weight::Backend;
 
 /// Numbers of SDXL's `time_ids`.
 const SIZES: usize = 6;
+/// The guidance that published latent consistency models are used with.
+const DEFAULT_GUIDANCE: f32 = 8.5;
 
 #[derive(Debug)]
 pub(super) struct Embedding {
@@ -77,7 +79,7 @@ impl Embedding {
             .collect();
         let mut waves = to_device(waves, (rows, self.base), backend)?;
         if let Some((linear, width)) = &self.guidance {
-            let guidance = input.guidance.unwrap_or(1.0);
+            let guidance = input.guidance.unwrap_or(DEFAULT_GUIDANCE);
             let row = guidance_waves(guidance, *width);
             let numbers = (0..rows).flat_map(|_| row.iter().copied()).collect();
             let guidance = to_device(numbers, (rows, *width), backend)?;

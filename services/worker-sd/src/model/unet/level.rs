@@ -43,7 +43,7 @@ impl Step {
         input: &Tensor,
         embedding: &Tensor,
         context: &Tensor,
-        stop: &Stop,
+        stop: &Stop<'_>,
     ) -> Result<Tensor, ComputeError> {
         go_on(stop)?;
         let hidden = self.resnet.forward(input, Some(embedding))?;
@@ -108,7 +108,7 @@ impl Down {
         embedding: &Tensor,
         context: &Tensor,
         skips: &mut Vec<Tensor>,
-        stop: &Stop,
+        stop: &Stop<'_>,
     ) -> Result<Tensor, ComputeError> {
         let mut hidden = input;
         for step in &self.steps {
@@ -147,7 +147,7 @@ impl Middle {
         input: &Tensor,
         embedding: &Tensor,
         context: &Tensor,
-        stop: &Stop,
+        stop: &Stop<'_>,
     ) -> Result<Tensor, ComputeError> {
         let hidden = self.first.forward(input, embedding, context, stop)?;
         Ok(self.second.forward(&hidden, Some(embedding))?)
@@ -198,7 +198,7 @@ impl Up {
         embedding: &Tensor,
         context: &Tensor,
         skips: &mut Vec<Tensor>,
-        stop: &Stop,
+        stop: &Stop<'_>,
     ) -> Result<Tensor, ComputeError> {
         let mut hidden = input;
         for step in &self.steps {

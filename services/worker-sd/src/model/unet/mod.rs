@@ -10,8 +10,9 @@ use rbee_artifacts::detect::DetectError;
 
 use super::builder::Scope;
 use super::error::{ComputeError, Stop, go_on};
-use super::layers::{Added, Linear, Movement, Norm};
+use super::layers::{Added, Linear, Movement};
 use super::names::Blocks;
+use super::norm::Norm;
 use super::weight::Backend;
 use embedding::Embedding;
 use level::{Down, Middle, Up};
@@ -134,7 +135,7 @@ impl Unet {
     }
 
     /// What it predicts: `[rows, 4, height, width]`.
-    pub(super) fn forward(&self, input: &UnetInput<'_>, stop: &Stop) -> Result<Tensor, ComputeError> {
+    pub(super) fn forward(&self, input: &UnetInput<'_>, stop: &Stop<'_>) -> Result<Tensor, ComputeError> {
         self.check(input)?;
         let dtype = self.backend.dtype();
         let embedding = self.embedding.forward(&self.backend, input)?;

@@ -4,7 +4,8 @@ use candle_core::Tensor;
 use rbee_artifacts::detect::DetectError;
 
 use crate::model::builder::Scope;
-use crate::model::layers::{Added, Linear, Movement, Norm};
+use crate::model::layers::{Added, Linear, Movement};
+use crate::model::norm::Norm;
 
 /// A residual block, of the UNet or, without time, of the VAE.
 #[derive(Debug)]

@@ -6,7 +6,8 @@ use rbee_artifacts::detect::DetectError;
 use super::Rules;
 use crate::model::attention::Attention;
 use crate::model::builder::Scope;
-use crate::model::layers::{Added, Linear, Norm};
+use crate::model::layers::{Added, Linear};
+use crate::model::norm::Norm;
 
 /// The variance's addition before the first projection.
 const EPSILON: f64 = 1e-6;

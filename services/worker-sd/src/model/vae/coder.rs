@@ -6,7 +6,8 @@ use rbee_artifacts::detect::DetectError;
 use crate::model::attention::{Attention, PICTURE};
 use crate::model::builder::Scope;
 use crate::model::error::{ComputeError, Stop, go_on};
-use crate::model::layers::{Added, Linear, Movement, Norm};
+use crate::model::layers::{Added, Linear, Movement};
+use crate::model::norm::Norm;
 use crate::model::unet::Resnet;
 
 /// The variance's addition everywhere in VAEs.
@@ -32,7 +33,7 @@ impl Middle {
         })
     }
 
-    fn forward(&self, input: &Tensor, stop: &Stop) -> Result<Tensor, ComputeError> {
+    fn forward(&self, input: &Tensor, stop: &Stop<'_>) -> Result<Tensor, ComputeError> {
         go_on(stop)?;
         let hidden = self.first.forward(input, None)?;
         go_on(stop)?;
@@ -71,7 +72,7 @@ impl Level {
         Ok(Self { resnets, resize })
     }
 
-    fn forward(&self, input: Tensor, stop: &Stop) -> Result<Tensor, ComputeError> {
+    fn forward(&self, input: Tensor, stop: &Stop<'_>) -> Result<Tensor, ComputeError> {
         let mut hidden = input;
         for resnet in &self.resnets {
             go_on(stop)?;
@@ -106,7 +107,7 @@ impl Encoder {
         })
     }
 
-    pub(super) fn forward(&self, pictures: &Tensor, stop: &Stop) -> Result<Tensor, ComputeError> {
+    pub(super) fn forward(&self, pictures: &Tensor, stop: &Stop<'_>) -> Result<Tensor, ComputeError> {
         let none = Added::default();
         let mut hidden = self.conv_in.convolve(pictures, Movement::Same, &none)?;
         for level in &self.levels {
@@ -146,7 +147,7 @@ impl Decoder {
         })
     }
 
-    pub(super) fn forward(&self, latents: &Tensor, stop: &Stop) -> Result<Tensor, ComputeError> {
+    pub(super) fn forward(&self, latents: &Tensor, stop: &Stop<'_>) -> Result<Tensor, ComputeError> {
         let none = Added::default();
         let hidden = self.conv_in.convolve(latents, Movement::Same, &none)?;
         let mut hidden = self.middle.forward(&hidden, stop)?;
