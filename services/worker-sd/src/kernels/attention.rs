@@ -182,7 +182,7 @@ impl Task {
                     &self.queries,
                     &mut self.scores,
                     true,
-                )
+                );
             };
             let scores = &mut self.scores[..count * WIDTH];
             if shape.causal {
@@ -202,7 +202,7 @@ impl Task {
                     &self.scores,
                     &mut self.results,
                     false,
-                )
+                );
             };
         }
     }

@@ -179,9 +179,7 @@ pub fn group_norm(isa: Isa, norm: &GroupNorm<'_>, numbers: &[f32], pixels: usize
             .par_chunks(STEP * channels)
             .map(|part| moments(isa, part, channels))
             .collect();
-        let all = parts
-            .iter()
-            .fold(Moments::new(channels), |all, part| all.merge(part));
+        let all = parts.iter().fold(Moments::new(channels), Moments::merge);
         let (scale, shift) = coefficients(norm, &all);
         numbers
             .par_chunks(STEP * channels)

@@ -112,9 +112,9 @@ impl Attention {
                 let numbers = kernels::attend(
                     *isa,
                     &shape,
-                    &*Floats::of(&query)?,
-                    &*Floats::of(&key)?,
-                    &*Floats::of(&value)?,
+                    &Floats::of(&query)?,
+                    &Floats::of(&key)?,
+                    &Floats::of(&value)?,
                 );
                 Tensor::from_vec(numbers, query.dims(), &Device::Cpu)?
             }

@@ -282,7 +282,7 @@ impl Linear {
             .as_ref()
             .is_some_and(|residual| residual.len() != rows * outputs)
             || images.as_ref().is_some_and(|(numbers, images)| {
-                *images == 0 || rows % images != 0 || numbers.len() != images * outputs
+                *images == 0 || !rows.is_multiple_of(*images) || numbers.len() != images * outputs
             })
         {
             candle_core::bail!("what is added to {} has another size", self.weight.name);

@@ -67,7 +67,7 @@ impl Norm {
                     epsilon: self.epsilon as f32,
                     silu,
                 };
-                let numbers = kernels::group_norm(*isa, &norm, &*Floats::of(input)?, pixels);
+                let numbers = kernels::group_norm(*isa, &norm, &Floats::of(input)?, pixels);
                 Tensor::from_vec(numbers, dims, &Device::Cpu)
             }
             Backend::Candle(_, dtype) => {

@@ -104,7 +104,7 @@ fn of_folder(path: &Path) -> Result<Opened, LoadError> {
                 let factor = files
                     .config
                     .get("scaling_factor")
-                    .and_then(|value| value.as_f64());
+                    .and_then(serde_json::Value::as_f64);
                 vae_scaling_factor = factor.filter(|factor| factor.is_finite() && *factor > 0.0);
             }
             _ => {}
