@@ -1,6 +1,7 @@
 //! The command line: what can be asked, in clap's words.
 
 mod chat;
+mod conversation;
 mod host;
 mod hub;
 mod job;
@@ -18,6 +19,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 pub(crate) use chat::{ChatArgs, CompleteArgs, SamplingArgs};
+pub(crate) use conversation::ConversationArgs;
 pub(crate) use host::{DeviceCommand, DrainArgs, HiveCommand};
 pub(crate) use hub::{HubArg, LoginArgs, LoginCommand, SearchArgs};
 pub(crate) use job::JobCommand;

@@ -14,6 +14,7 @@ pub(crate) mod memory_bar;
 pub(crate) mod paint;
 pub(crate) mod plain_text;
 pub(crate) mod resolution;
+pub(crate) mod screen;
 pub(crate) mod stats;
 pub(crate) mod steps;
 pub(crate) mod table;

@@ -3,6 +3,8 @@
 use clap::Args;
 use rbee_proto::worker::v1::{SamplingParameters, StopConditions};
 
+use super::ConversationArgs;
+
 /// Talk to a model. Without --prompt and with a terminal, a conversation; with --prompt or piped
 /// input, one answer.
 #[derive(Debug, Args)]
@@ -16,6 +18,9 @@ pub(crate) struct ChatArgs {
     /// Instructions to the model, before the conversation
     #[arg(long, value_name = "TEXT")]
     pub(crate) system: Option<String>,
+    /// Tools and the chat template.
+    #[command(flatten)]
+    pub(crate) conversation: ConversationArgs,
     /// How the answer is made.
     #[command(flatten)]
     pub(crate) sampling: SamplingArgs,

@@ -3,12 +3,14 @@
 mod conversation;
 mod input;
 mod interactive;
+mod setting;
 
 use rbee_proto::types::v1::Worker;
 use rbee_proto::worker::v1::ChatRequest;
 use rbee_proto::worker::v1::text_service_client::TextServiceClient;
 
 use self::conversation::Conversation;
+use self::setting::Setting;
 use super::{Session, generation, target};
 use crate::args::{ChatArgs, SamplingArgs};
 use crate::connect::Cluster;
@@ -18,16 +20,27 @@ use crate::render::stats::Answer;
 /// Talks to a model.
 pub(super) async fn run(arguments: &ChatArgs, session: &Session) -> Result<(), Failure> {
     let prompt = generation::one_shot_prompt(arguments.prompt.as_deref(), session.output)?;
+    let setting = Setting::read(&arguments.conversation)?;
     let cluster = Cluster::connect(&session.options).await?;
     let worker = target::find(&cluster, &arguments.target).await?;
     let mut conversation = Conversation::new(arguments.system.clone());
     match prompt {
         Some(prompt) => {
             conversation.ask(prompt);
-            let answer = answer(&cluster, &worker, &conversation, &arguments.sampling, session).await?;
+            let request = request(&conversation, &setting, &arguments.sampling);
+            let answer = answer(&cluster, &worker, request, session).await?;
             generation::conclude(&answer, session.output)
         }
-        None => interactive::run(arguments, &cluster, worker, conversation, session).await,
+        None => interactive::run(arguments, &setting, &cluster, worker, conversation, session).await,
+    }
+}
+
+fn request(conversation: &Conversation, setting: &Setting, sampling: &SamplingArgs) -> ChatRequest {
+    ChatRequest {
+        messages: conversation.messages(),
+        sampling: sampling.sampling(),
+        stop: sampling.stop(),
+        ..setting.request()
     }
 }
 
@@ -35,16 +48,9 @@ pub(super) async fn run(arguments: &ChatArgs, session: &Session) -> Result<(), F
 async fn answer(
     cluster: &Cluster,
     worker: &Worker,
-    conversation: &Conversation,
-    sampling: &SamplingArgs,
+    request: ChatRequest,
     session: &Session,
 ) -> Result<Answer, Failure> {
     let mut client = TextServiceClient::new(cluster.worker_channel(worker).await?);
-    let request = ChatRequest {
-        messages: conversation.messages(),
-        sampling: sampling.sampling(),
-        stop: sampling.stop(),
-        ..ChatRequest::default()
-    };
     generation::show(client.chat(request), &worker.model_id, worker, session.output).await
 }

@@ -5,8 +5,8 @@ use std::io::{self, IsTerminal as _, Read as _};
 
 use rbee_proto::types::v1::Worker;
 use rbee_proto::worker::v1::{
-    ChatResponse, CompleteResponse, GenerationFinished, GenerationStarted, TextDelta, chat_response,
-    complete_response,
+    ChatResponse, CompleteResponse, GenerationFinished, GenerationStarted, TextDelta, ToolCall,
+    chat_response, complete_response,
 };
 use tokio_stream::StreamExt as _;
 use tonic::{Response, Status, Streaming};
@@ -15,7 +15,7 @@ use super::interrupt::{Outcome, or_ctrl_c};
 use crate::exit::Exit;
 use crate::failure::{Doing, Failure};
 use crate::output::{Output, note};
-use crate::render::plain_text::PlainText;
+use crate::render::screen::Screen;
 use crate::render::stats::Answer;
 
 /// One event of an answer, whichever call it comes from.
@@ -23,8 +23,12 @@ use crate::render::stats::Answer;
 pub(super) enum Event {
     /// First.
     Started(GenerationStarted),
+    /// A piece of what the model thinks.
+    Reasoning(TextDelta),
     /// A piece of text.
     Delta(TextDelta),
+    /// A call of a tool.
+    ToolCall(ToolCall),
     /// Last.
     Finished(GenerationFinished),
 }
@@ -36,7 +40,8 @@ impl TryFrom<ChatResponse> for Event {
         Ok(match response.event.ok_or(())? {
             chat_response::Event::Started(started) => Self::Started(started),
             chat_response::Event::Delta(delta) => Self::Delta(delta),
-            chat_response::Event::Reasoning(_) | chat_response::Event::ToolCall(_) => return Err(()),
+            chat_response::Event::Reasoning(delta) => Self::Reasoning(delta),
+            chat_response::Event::ToolCall(call) => Self::ToolCall(call),
             chat_response::Event::Finished(finished) => Self::Finished(finished),
         })
     }
@@ -51,50 +56,6 @@ impl TryFrom<CompleteResponse> for Event {
             complete_response::Event::Delta(delta) => Self::Delta(delta),
             complete_response::Event::Finished(finished) => Self::Finished(finished),
         })
-    }
-}
-
-/// Where an answer's text is shown as it arrives.
-#[derive(Debug)]
-pub(super) struct Screen {
-    output: Output,
-    /// Whether text is shown at all.
-    shown: bool,
-    plain: PlainText,
-    line_is_open: bool,
-}
-
-impl Screen {
-    /// Nothing has arrived. With `--json` text is not shown: the document has it.
-    pub(super) fn new(output: Output) -> Self {
-        Self {
-            output,
-            shown: !output.json,
-            plain: PlainText::default(),
-            line_is_open: false,
-        }
-    }
-
-    fn show(&mut self, text: &str) -> io::Result<()> {
-        if !self.shown || text.is_empty() {
-            return Ok(());
-        }
-        self.line_is_open = !text.ends_with('\n');
-        if self.output.is_terminal {
-            // A model may write what a terminal would obey.
-            self.output.text(&self.plain.push(text))
-        } else {
-            self.output.text(text)
-        }
-    }
-
-    /// Ends the line that the text left open.
-    fn end(&mut self) -> io::Result<()> {
-        if std::mem::take(&mut self.line_is_open) {
-            self.output.text("\n")
-        } else {
-            Ok(())
-        }
     }
 }
 
@@ -133,6 +94,15 @@ where
         let message = message.doing(|| format!("worker {} broke its answer off", answer.worker_id))?;
         match message.try_into() {
             Ok(Event::Started(started)) => answer.started(&started),
+            Ok(Event::Reasoning(delta)) => {
+                answer.completion_tokens = delta.completion_tokens;
+                answer.reasoning.push_str(&delta.text);
+                screen.think(&delta.text)?;
+            }
+            Ok(Event::ToolCall(call)) => {
+                screen.call(&call)?;
+                answer.tool_calls.push(call);
+            }
             Ok(Event::Delta(delta)) => {
                 answer.completion_tokens = delta.completion_tokens;
                 answer.text.push_str(&delta.text);

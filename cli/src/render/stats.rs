@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use rbee_proto::worker::v1::{GenerationFinished, GenerationStarted};
-use serde::Serialize;
+use rbee_proto::worker::v1::{GenerationFinished, GenerationStarted, ToolCall};
+use serde::{Serialize, Serializer};
 
 use super::{human, words};
 
@@ -26,14 +26,41 @@ pub(crate) struct Answer {
     pub(crate) prefill_tokens_per_second: Option<f64>,
     /// Waiting for a slot.
     pub(crate) queue_ms: Option<f64>,
+    /// Messages that were left out because the conversation was too long.
+    pub(crate) dropped_messages: u32,
+    /// What the model thought before it answered.
+    pub(crate) reasoning: String,
     /// The answer.
     pub(crate) text: String,
-    /// `end_of_generation`, `stop_string`, `length`, or `interrupted`.
+    /// The tools that it called.
+    #[serde(serialize_with = "calls")]
+    pub(crate) tool_calls: Vec<ToolCall>,
+    /// `end_of_generation`, `tool_calls`, `stop_string`, `length`, `constraint`, or `interrupted`.
     pub(crate) finish_reason: String,
     /// Seed in use.
     pub(crate) seed: Option<u64>,
     /// The worker that answered.
     pub(crate) worker_id: String,
+}
+
+/// A call as `--json` prints it.
+#[derive(Serialize)]
+struct Call<'a> {
+    id: &'a str,
+    name: &'a str,
+    /// An object, or a text if it should not be one.
+    arguments: serde_json::Value,
+}
+
+fn calls<S: Serializer>(calls: &[ToolCall], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(
+        calls.iter().map(|call| Call {
+            id: &call.id,
+            name: &call.name,
+            arguments: serde_json::from_str(&call.arguments_json)
+                .unwrap_or_else(|_| call.arguments_json.as_str().into()),
+        }),
+    )
 }
 
 /// To the microsecond: what lies behind is noise.
@@ -55,7 +82,10 @@ impl Answer {
             tokens_per_second: None,
             prefill_tokens_per_second: None,
             queue_ms: None,
+            dropped_messages: 0,
+            reasoning: String::new(),
             text: String::new(),
+            tool_calls: Vec::new(),
             finish_reason: "interrupted".to_owned(),
             seed: None,
             worker_id: worker_id.to_owned(),
@@ -66,6 +96,7 @@ impl Answer {
     pub(crate) fn started(&mut self, started: &GenerationStarted) {
         self.prompt_tokens = Some(started.prompt_tokens);
         self.seed = Some(started.seed);
+        self.dropped_messages = started.dropped_messages;
     }
 
     /// Notes the last message.
@@ -103,6 +134,9 @@ impl Answer {
         }
         if let Some(rate) = self.tokens_per_second {
             facts.push(format!("{rate:.1} tok/s"));
+        }
+        if self.dropped_messages > 0 {
+            facts.push(format!("{} messages left out", self.dropped_messages));
         }
         match self.finish_reason.as_str() {
             "length" => facts.push("cut off at the limit".to_owned()),

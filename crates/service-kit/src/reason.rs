@@ -133,6 +133,8 @@ reasons! {
     pub const SHUTTING_DOWN: &str = "SHUTTING_DOWN";
     /// The store can't be read or written.
     pub const STORE_UNAVAILABLE: &str = "STORE_UNAVAILABLE";
+    /// The chat template does not know tools.
+    pub const TOOLS_UNSUPPORTED: &str = "TOOLS_UNSUPPORTED";
     /// Too many jobs run or wait already.
     pub const TOO_MANY_JOBS: &str = "TOO_MANY_JOBS";
     /// The call carries no token, or a wrong one.

@@ -9,12 +9,14 @@ use rustyline::{Config, Editor};
 
 use super::conversation::Conversation;
 use super::input::{HELP, Input, Lines, parse};
+use super::setting::Setting;
 use crate::args::ChatArgs;
 use crate::commands::{Session, target};
 use crate::connect::Cluster;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::note;
+use crate::render::paint::Paint;
 use crate::render::{error, plain_text};
 
 const PROMPT: &str = "› ";
@@ -26,6 +28,7 @@ type LineEditor = Editor<(), FileHistory>;
 /// Talks until Ctrl-D or `/quit`.
 pub(super) async fn run(
     arguments: &ChatArgs,
+    setting: &Setting,
     cluster: &Cluster,
     mut worker: Worker,
     mut conversation: Conversation,
@@ -78,13 +81,22 @@ pub(super) async fn run(
             }
         };
 
-        conversation.ask(question);
-        match super::answer(cluster, &worker, &conversation, &arguments.sampling, session).await {
+        if conversation.waiting_call().is_some() {
+            conversation.result(question);
+            if ask_for_result(&conversation, paint) {
+                continue;
+            }
+        } else {
+            conversation.ask(question);
+        }
+        let request = super::request(&conversation, setting, &arguments.sampling);
+        match super::answer(cluster, &worker, request, session).await {
             Ok(answer) => {
-                conversation.answered(&answer.text);
+                conversation.answered(&answer);
                 if shows_stats {
                     note(&paint.faint(&answer.line()));
                 }
+                ask_for_result(&conversation, paint);
             }
             Err(failure) if failure.reader_left => return Err(failure),
             Err(failure) => {
@@ -104,6 +116,18 @@ pub(super) async fn run(
         }
     }
     Ok(())
+}
+
+/// Says whose result the next line is, if a call waits for one.
+fn ask_for_result(conversation: &Conversation, paint: Paint) -> bool {
+    let Some(call) = conversation.waiting_call() else {
+        return false;
+    };
+    note(&paint.faint(&format!(
+        "write what {} gives back",
+        plain_text::one_line(&call.name)
+    )));
+    true
 }
 
 /// The line editor, with its history on disk.

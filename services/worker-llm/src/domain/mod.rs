@@ -2,7 +2,11 @@
 
 pub mod conversation;
 pub mod generation;
+pub mod message;
+pub mod tool;
 
-pub use conversation::{Conversation, Message, Role};
+pub use conversation::{Chat, ContextOverflow, Conversation};
 pub use generation::{Generation, Sampling, Stop};
+pub use message::{Message, Role};
 pub use rbee_worker_kit::{Violation, Violations};
+pub use tool::{Tool, ToolCall, ToolChoice};

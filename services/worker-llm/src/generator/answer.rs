@@ -1,5 +1,6 @@
 //! The answer as a stream: what the engine says, in words, measured and traced on the way.
 
+use std::collections::VecDeque;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -10,6 +11,8 @@ use tracing::Span;
 use tracing::field::Empty;
 
 use super::GenerateError;
+use super::call_ids::CallIds;
+use super::reading::{Piece, Reader, Reading};
 use crate::engine::{Event, Finish, FinishReason, Timings, TokenStream, Usage};
 
 /// One event of an answer.
@@ -21,6 +24,15 @@ pub enum AnswerEvent {
         prompt_tokens: usize,
         /// Seed in use.
         seed: u64,
+        /// Messages that were left out because the conversation was too long.
+        dropped_messages: usize,
+    },
+    /// More of what the model thinks before it answers.
+    Reasoning {
+        /// Whole characters, to be appended; never empty.
+        text: String,
+        /// Tokens generated so far.
+        completion_tokens: usize,
     },
     /// More text.
     Delta {
@@ -29,15 +41,41 @@ pub enum AnswerEvent {
         /// Tokens generated so far.
         completion_tokens: usize,
     },
+    /// A call of a tool.
+    ToolCall(CalledTool),
     /// The end of the answer. Always the last, unless an error is.
     Finished {
         /// Why.
         reason: FinishReason,
+        /// Whether tools were called.
+        called_tools: bool,
         /// Token counts.
         usage: Usage,
         /// Measured times.
         timings: Timings,
     },
+}
+
+/// A tool that the model calls.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CalledTool {
+    /// Its id within the conversation.
+    pub id: String,
+    /// The tool.
+    pub name: String,
+    /// The arguments: a JSON object.
+    pub arguments: String,
+}
+
+/// What is known of an answer before it begins.
+#[derive(Debug)]
+pub(super) struct Beginning {
+    pub(super) prompt_tokens: usize,
+    pub(super) seed: u64,
+    pub(super) dropped_messages: usize,
+    pub(super) call_ids: CallIds,
+    /// What is read out of the answer.
+    pub(super) reading: Reading,
 }
 
 /// An answer that is being generated. Dropping it ends the generation within one token.
@@ -47,13 +85,14 @@ pub enum AnswerEvent {
 pub struct Answer {
     tokens: TokenStream,
     worker_id: String,
-    prompt_tokens: usize,
-    seed: u64,
+    beginning: Beginning,
+    reader: Reader,
     /// From the request's arrival to the engine: template and tokenizer.
     prepared: Duration,
     completion_tokens: usize,
-    /// The end, while the text that was held back until it goes out first.
-    last: Option<AnswerEvent>,
+    called_tools: bool,
+    /// What goes out next.
+    events: VecDeque<AnswerEvent>,
     ended: bool,
     span: Span,
     stage: Span,
@@ -64,10 +103,10 @@ impl Answer {
     pub(super) fn new(
         worker_id: String,
         tokens: TokenStream,
-        prompt_tokens: usize,
-        seed: u64,
+        mut beginning: Beginning,
         prepared: Duration,
     ) -> Self {
+        let prompt_tokens = beginning.prompt_tokens;
         let span = tracing::info_span!(
             "answer",
             worker_id,
@@ -80,61 +119,83 @@ impl Answer {
         Self {
             tokens,
             worker_id,
-            prompt_tokens,
-            seed,
+            reader: Reader::new(std::mem::take(&mut beginning.reading)),
+            beginning,
             prepared,
             completion_tokens: 0,
-            last: None,
+            called_tools: false,
+            events: VecDeque::new(),
             ended: false,
             span,
             stage,
         }
     }
 
-    fn started(&mut self) -> AnswerEvent {
+    fn started(&mut self) {
         self.stage = tracing::info_span!(parent: &self.span, "prefill");
-        AnswerEvent::Started {
-            prompt_tokens: self.prompt_tokens,
-            seed: self.seed,
-        }
+        self.events.push_back(AnswerEvent::Started {
+            prompt_tokens: self.beginning.prompt_tokens,
+            seed: self.beginning.seed,
+            dropped_messages: self.beginning.dropped_messages,
+        });
     }
 
-    /// A token that completes no character, or may begin a stop string, gives no event.
-    fn delta(&mut self, text: String) -> Option<AnswerEvent> {
+    /// A token that completes no character, or may begin a stop string or a mark, gives no event.
+    fn delta(&mut self, text: &str) {
         if self.completion_tokens == 0 {
             self.stage = tracing::info_span!(parent: &self.span, "decode");
         }
         self.completion_tokens += 1;
-        let completion_tokens = self.completion_tokens;
-        (!text.is_empty()).then_some(AnswerEvent::Delta {
-            text,
-            completion_tokens,
-        })
+        let pieces = self.reader.push(text);
+        self.read(pieces);
     }
 
-    fn finished(&mut self, finish: Finish) -> AnswerEvent {
+    fn read(&mut self, pieces: Vec<Piece>) {
+        let completion_tokens = self.completion_tokens;
+        for piece in pieces {
+            self.events.push_back(match piece {
+                Piece::Text(text) => AnswerEvent::Delta {
+                    text,
+                    completion_tokens,
+                },
+                Piece::Reasoning(text) => AnswerEvent::Reasoning {
+                    text,
+                    completion_tokens,
+                },
+                Piece::Call(call) => {
+                    self.called_tools = true;
+                    let id = call.id.unwrap_or_else(|| self.beginning.call_ids.next());
+                    AnswerEvent::ToolCall(CalledTool {
+                        id,
+                        name: call.name,
+                        arguments: call.arguments,
+                    })
+                }
+            });
+        }
+    }
+
+    fn finished(&mut self, finish: Finish) {
         let Finish {
             reason,
             text,
             usage,
             mut timings,
         } = finish;
+        self.completion_tokens = usage.completion_tokens;
+        let pieces = self.reader.push(&text);
+        self.read(pieces);
+        let pieces = self.reader.finish();
+        self.read(pieces);
         // The engine's clock starts when it gets the request; a client's, when the worker does.
         timings.time_to_first_token = timings.time_to_first_token.map(|time| time + self.prepared);
         self.end(reason, usage, &timings);
-        let finished = AnswerEvent::Finished {
+        self.events.push_back(AnswerEvent::Finished {
             reason,
+            called_tools: self.called_tools,
             usage,
             timings,
-        };
-        if text.is_empty() {
-            return finished;
-        }
-        self.last = Some(finished);
-        AnswerEvent::Delta {
-            text,
-            completion_tokens: usage.completion_tokens,
-        }
+        });
     }
 
     fn end(&mut self, reason: FinishReason, usage: Usage, timings: &Timings) {
@@ -180,21 +241,17 @@ impl Stream for Answer {
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = &mut *self;
-        if let Some(last) = this.last.take() {
-            return Poll::Ready(Some(Ok(last)));
-        }
         loop {
-            let event = match ready!(Pin::new(&mut this.tokens).poll_next(context)) {
+            if let Some(event) = this.events.pop_front() {
+                return Poll::Ready(Some(Ok(event)));
+            }
+            match ready!(Pin::new(&mut this.tokens).poll_next(context)) {
                 None => return Poll::Ready(None),
                 Some(Ok(Event::Started)) => this.started(),
-                Some(Ok(Event::Token(token))) => match this.delta(token.text) {
-                    Some(delta) => delta,
-                    None => continue,
-                },
+                Some(Ok(Event::Token(token))) => this.delta(&token.text),
                 Some(Ok(Event::Finished(finish))) => this.finished(finish),
                 Some(Err(error)) => return Poll::Ready(Some(Err(this.failed(error.into())))),
-            };
-            return Poll::Ready(Some(Ok(event)));
+            }
         }
     }
 }

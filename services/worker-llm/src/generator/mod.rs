@@ -11,20 +11,28 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::domain::{Conversation, Generation, Violations};
+use crate::domain::{Chat, Conversation, Generation, Violations};
 use crate::engine::{Engine, EngineError, GenerateRequest};
 use crate::sampling::Random;
-use crate::text::{ChatMessage, ChatTemplate, PromptInput, TemplateError, Tokenizer};
+use crate::text::{ChatTemplate, Marks, TemplateError, Tokenizer};
 
 mod answer;
+mod call_ids;
 mod error;
 mod preparation;
+mod prompt;
+mod reading;
 mod text_sink;
 
-pub use answer::{Answer, AnswerEvent};
+pub use answer::{Answer, AnswerEvent, CalledTool};
 pub use error::GenerateError;
+pub use prompt::MOST_ROOM_TOKENS;
 
+use answer::Beginning;
+use call_ids::CallIds;
 use preparation::Preparation;
+use prompt::{ChatPrompt, Writer};
+use reading::Reading;
 use text_sink::TextSink;
 
 /// A loaded model with everything around it that turns words into words. Cheap to clone.
@@ -38,8 +46,7 @@ struct Shared {
     worker_id: String,
     engine: Engine,
     tokenizer: Arc<Tokenizer>,
-    /// The error is kept for whoever wants to chat: the model can still complete plain text.
-    template: Result<ChatTemplate, Arc<TemplateError>>,
+    writer: Writer,
     preparation: Preparation,
 }
 
@@ -56,13 +63,14 @@ impl Generator {
         // Half of the cores at most: the other requests' tokens are computed meanwhile.
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let preparation = Preparation::new((cores / 2).max(1), config.slots + config.queue);
-        let (tokenizer, template) = (Arc::new(tokenizer), template.map_err(Arc::new));
+        let tokenizer = Arc::new(tokenizer);
+        let writer = Writer::new(Arc::clone(&tokenizer), template);
         Self {
             shared: Arc::new(Shared {
                 worker_id,
                 engine,
                 tokenizer,
-                template,
+                writer,
                 preparation,
             }),
         }
@@ -89,21 +97,35 @@ impl Generator {
     /// Whether the model brings a chat template that can be used.
     #[must_use]
     pub fn has_chat_template(&self) -> bool {
-        self.shared.template.is_ok()
+        self.shared.writer.has_template()
     }
 
     /// Answers a conversation.
     ///
     /// # Errors
     /// Everything that can be said before computing.
-    pub async fn chat(
-        &self,
-        conversation: Conversation,
-        generation: Generation,
-    ) -> Result<Answer, GenerateError> {
+    pub async fn chat(&self, chat: Chat, generation: Generation) -> Result<Answer, GenerateError> {
         let arrived = Instant::now();
-        let prompt = self.prompt(conversation).await?;
-        self.generate(prompt, "messages", &generation, arrived)
+        let shared = Arc::clone(&self.shared);
+        let max_tokens = generation.stop.max_tokens.map(|limit| limit as usize);
+        let (prompt, chat) = self
+            .prepare(move || {
+                let context_length = shared.engine.info().context_length;
+                let prompt = shared.writer.prompt(&chat, max_tokens, context_length)?;
+                Ok::<_, GenerateError>((prompt, chat))
+            })
+            .await??;
+        self.generate(
+            Prompt {
+                shown: self.shown(&chat, &prompt),
+                reading: reading(&chat, &prompt),
+                dropped_messages: prompt.dropped_messages,
+                ids: prompt.ids,
+                field: "messages",
+            },
+            &generation,
+            arrived,
+        )
     }
 
     /// Continues a text. The names of control tokens in it stand for those tokens, as raw prompts
@@ -113,8 +135,8 @@ impl Generator {
     /// Everything that can be said before computing.
     pub async fn complete(&self, text: String, generation: Generation) -> Result<Answer, GenerateError> {
         let arrived = Instant::now();
-        let prompt = self.tokenize(text, true, true).await?;
-        self.generate(prompt, "prompt", &generation, arrived)
+        let ids = self.tokenize(text, true, true).await?;
+        self.generate(Prompt::plain(ids), &generation, arrived)
     }
 
     /// How many tokens a conversation is.
@@ -122,7 +144,8 @@ impl Generator {
     /// # Errors
     /// If it can't be written down as a prompt.
     pub async fn count(&self, conversation: Conversation) -> Result<usize, GenerateError> {
-        Ok(self.prompt(conversation).await?.len())
+        let shared = Arc::clone(&self.shared);
+        self.prepare(move || shared.writer.count(&conversation)).await?
     }
 
     /// The ids of a text.
@@ -149,9 +172,16 @@ impl Generator {
         self.prepare(move || tokenizer.decode(&ids, true)).await
     }
 
-    async fn prompt(&self, conversation: Conversation) -> Result<Vec<u32>, GenerateError> {
-        let shared = Arc::clone(&self.shared);
-        self.prepare(move || shared.render(&conversation)).await?
+    /// The control tokens that an answer shows: the marks that are read in it, or all of them if nothing is.
+    fn shown(&self, chat: &Chat, prompt: &ChatPrompt) -> Vec<u32> {
+        let marks = Marks {
+            calls: prompt
+                .marks
+                .calls
+                .filter(|_| chat.raw || !chat.conversation.tools.is_empty()),
+            ..prompt.marks
+        };
+        marks.tokens(&self.shared.tokenizer)
     }
 
     async fn prepare<T: Send + 'static>(
@@ -166,11 +196,9 @@ impl Generator {
             .map_err(|error| GenerateError::from_preparation(error, config.slots, config.queue))
     }
 
-    /// `field` is where the prompt came from, to be named if it is empty.
     fn generate(
         &self,
-        prompt: Vec<u32>,
-        field: &str,
+        prompt: Prompt,
         generation: &Generation,
         arrived: Instant,
     ) -> Result<Answer, GenerateError> {
@@ -180,7 +208,7 @@ impl Generator {
             tokenizer,
             ..
         } = &*self.shared;
-        let prompt_tokens = prompt.len();
+        let prompt_tokens = prompt.ids.len();
         let room = engine.info().context_length.saturating_sub(prompt_tokens);
         // A limit beyond the context is none; the answer then ends with the context.
         let max_tokens = generation
@@ -190,50 +218,75 @@ impl Generator {
             .filter(|&limit| limit <= room);
         let sampling = generation.sampling.params(Random::from_entropy().next_u64());
         let seed = sampling.seed.unwrap_or_default();
+        let beginning = Beginning {
+            prompt_tokens,
+            seed,
+            dropped_messages: prompt.dropped_messages,
+            call_ids: CallIds::new(seed, &prompt.ids),
+            reading: prompt.reading,
+        };
+        let sink = TextSink::new(Arc::clone(tokenizer), prompt.shown, &generation.stop.strings);
         let request = GenerateRequest {
-            prompt,
+            prompt: prompt.ids,
             sampling,
             max_tokens,
             end_tokens: tokenizer.end_of_generation().to_vec(),
             // Who names a seed wants the same answer again.
             reproducible: generation.sampling.seed.is_some(),
-            sink: Box::new(TextSink::new(Arc::clone(tokenizer), &generation.stop.strings)),
+            sink: Box::new(sink),
         };
         let prepared = arrived.elapsed();
         let tokens = engine.generate(request).map_err(|error| match error {
-            EngineError::EmptyPrompt => {
-                GenerateError::Invalid(Violations::of(field, "must give the model at least one token"))
-            }
+            EngineError::EmptyPrompt => GenerateError::Invalid(Violations::of(
+                prompt.field,
+                "must give the model at least one token",
+            )),
             error => error.into(),
         })?;
-        Ok(Answer::new(
-            worker_id.clone(),
-            tokens,
-            prompt_tokens,
-            seed,
-            prepared,
-        ))
+        Ok(Answer::new(worker_id.clone(), tokens, beginning, prepared))
     }
 }
 
-impl Shared {
-    /// Writes a conversation down as the model's tokens.
-    fn render(&self, conversation: &Conversation) -> Result<Vec<u32>, GenerateError> {
-        let of_request;
-        let template = match &conversation.template {
-            Some(source) => {
-                of_request = ChatTemplate::from_request(source, &self.tokenizer)?;
-                &of_request
-            }
-            None => self.template.as_ref().map_err(Arc::clone)?,
-        };
-        let messages: Vec<ChatMessage> = conversation
-            .messages
-            .iter()
-            .map(|message| ChatMessage::new(message.role.name(), message.text.as_str()))
-            .collect();
-        let input = PromptInput::new(&messages, jiff::Zoned::now().datetime());
-        let prompt = template.render_prompt(&input, self.tokenizer.control_texts())?;
-        Ok(self.tokenizer.encode_prompt(&prompt))
+/// What an answer goes on from, and how it is read.
+struct Prompt {
+    ids: Vec<u32>,
+    /// Where it came from, to be named if it is empty.
+    field: &'static str,
+    dropped_messages: usize,
+    /// Control tokens that show in the answer.
+    shown: Vec<u32>,
+    reading: Reading,
+}
+
+impl Prompt {
+    /// A text, whose continuation is text.
+    fn plain(ids: Vec<u32>) -> Self {
+        Self {
+            ids,
+            field: "prompt",
+            dropped_messages: 0,
+            shown: Vec::new(),
+            reading: Reading::default(),
+        }
+    }
+}
+
+/// What is read out of the answer to a conversation.
+fn reading(chat: &Chat, prompt: &ChatPrompt) -> Reading {
+    if chat.raw {
+        return Reading::default();
+    }
+    let tools = &chat.conversation.tools;
+    let names = || tools.iter().map(|tool| tool.name.clone()).collect();
+    Reading {
+        reasoning: prompt
+            .marks
+            .reasoning
+            .map(|marks| (marks, prompt.reasoning_is_open)),
+        calls: prompt
+            .marks
+            .calls
+            .filter(|_| !tools.is_empty())
+            .map(|form| (form, names())),
     }
 }

@@ -12,9 +12,10 @@ pub(super) struct TextSink {
 }
 
 impl TextSink {
-    pub(super) fn new(tokenizer: Arc<Tokenizer>, stop_strings: &[String]) -> Self {
+    /// `shown` are control tokens that show in the text.
+    pub(super) fn new(tokenizer: Arc<Tokenizer>, shown: Vec<u32>, stop_strings: &[String]) -> Self {
         Self {
-            decoder: StreamDecoder::new(tokenizer, false),
+            decoder: StreamDecoder::new(tokenizer, false).showing(shown),
             stop: StopMatcher::new(stop_strings),
         }
     }

@@ -1,9 +1,11 @@
 //! Between the contract's messages and the worker's own types. Prost types go no further than here.
 
+mod conversation;
+
 use rbee_proto::worker::v1 as proto;
 
 use crate::domain::conversation::MAX_TEXT_BYTES;
-use crate::domain::{Conversation, Generation, Message, Role, Sampling, Stop, Violations};
+use crate::domain::{Chat, Conversation, Generation, Sampling, Stop, Violations};
 use crate::engine::{FinishReason, Timings, Usage};
 use crate::generator::AnswerEvent;
 
@@ -15,11 +17,11 @@ pub(super) const MAX_TOKENIZE_BYTES: usize = 1 << 20;
 pub(super) const MAX_DETOKENIZE_IDS: usize = 128 << 10;
 
 /// Reads a request for an answer.
-pub(super) fn chat(request: proto::ChatRequest) -> Result<(Conversation, Generation), Violations> {
+pub(super) fn chat(mut request: proto::ChatRequest) -> Result<(Chat, Generation), Violations> {
     let mut violations = Violations::default();
-    let conversation = conversation(request.messages, request.chat_template, &mut violations);
+    let chat = conversation::chat(&mut request, &mut violations);
     let generation = generation(request.sampling, request.stop, &mut violations);
-    violations.check((conversation, generation))
+    violations.check((chat, generation))
 }
 
 /// Reads a request for a continuation.
@@ -37,7 +39,7 @@ pub(super) fn complete(request: proto::CompleteRequest) -> Result<(String, Gener
 /// Reads a request to count.
 pub(super) fn count(request: proto::CountTokensRequest) -> Result<Conversation, Violations> {
     let mut violations = Violations::default();
-    let conversation = conversation(request.messages, request.chat_template, &mut violations);
+    let conversation = conversation::counted(request, &mut violations);
     violations.check(conversation)
 }
 
@@ -77,49 +79,6 @@ pub(super) fn detokenize(
     violations.check(request.token_ids)
 }
 
-fn conversation(
-    messages: Vec<proto::Message>,
-    template: String,
-    violations: &mut Violations,
-) -> Conversation {
-    let messages = messages
-        .into_iter()
-        .enumerate()
-        .map(|(index, message)| self::message(index, message, violations))
-        .collect();
-    let template = Some(template).filter(|template| !template.is_empty());
-    let conversation = Conversation { messages, template };
-    conversation.check(violations);
-    conversation
-}
-
-fn message(index: usize, message: proto::Message, violations: &mut Violations) -> Message {
-    let role = match message.role() {
-        proto::Role::System => Role::System,
-        proto::Role::User => Role::User,
-        proto::Role::Assistant => Role::Assistant,
-        proto::Role::Tool | proto::Role::Unspecified => {
-            violations.add(
-                format!("messages[{index}].role"),
-                "must be ROLE_SYSTEM, ROLE_USER or ROLE_ASSISTANT",
-            );
-            Role::User
-        }
-    };
-    let mut text = String::new();
-    for (part_index, part) in message.content.into_iter().enumerate() {
-        match part.part {
-            Some(proto::content_part::Part::Text(part)) if text.is_empty() => text = part,
-            Some(proto::content_part::Part::Text(part)) => text.push_str(&part),
-            None => violations.add(
-                format!("messages[{index}].content[{part_index}]"),
-                "must hold a part that this worker knows",
-            ),
-        }
-    }
-    Message { role, text }
-}
-
 fn generation(
     sampling: Option<proto::SamplingParameters>,
     stop: Option<proto::StopConditions>,
@@ -148,17 +107,31 @@ fn generation(
 /// An event of an answer, for either stream: Chat's and Complete's events have the same parts.
 pub(super) enum Event {
     Started(proto::GenerationStarted),
+    Reasoning(proto::TextDelta),
     Delta(proto::TextDelta),
+    ToolCall(proto::ToolCall),
     Finished(proto::GenerationFinished),
 }
 
 impl From<AnswerEvent> for Event {
     fn from(event: AnswerEvent) -> Self {
         match event {
-            AnswerEvent::Started { prompt_tokens, seed } => Self::Started(proto::GenerationStarted {
+            AnswerEvent::Started {
+                prompt_tokens,
+                seed,
+                dropped_messages,
+            } => Self::Started(proto::GenerationStarted {
                 prompt_tokens: wire(prompt_tokens),
                 seed,
-                dropped_messages: 0,
+                dropped_messages: wire(dropped_messages),
+            }),
+            AnswerEvent::Reasoning {
+                text,
+                completion_tokens,
+            } => Self::Reasoning(proto::TextDelta {
+                text,
+                completion_tokens: wire(completion_tokens),
+                tokens: Vec::new(),
             }),
             AnswerEvent::Delta {
                 text,
@@ -168,11 +141,17 @@ impl From<AnswerEvent> for Event {
                 completion_tokens: wire(completion_tokens),
                 tokens: Vec::new(),
             }),
+            AnswerEvent::ToolCall(call) => Self::ToolCall(proto::ToolCall {
+                id: call.id,
+                name: call.name,
+                arguments_json: call.arguments,
+            }),
             AnswerEvent::Finished {
                 reason,
+                called_tools,
                 usage,
                 timings,
-            } => Self::Finished(finished(reason, usage, timings)),
+            } => Self::Finished(finished(reason, called_tools, usage, timings)),
         }
     }
 }
@@ -182,7 +161,9 @@ impl From<Event> for proto::ChatResponse {
         use proto::chat_response::Event as Out;
         let event = match event {
             Event::Started(started) => Out::Started(started),
+            Event::Reasoning(delta) => Out::Reasoning(delta),
             Event::Delta(delta) => Out::Delta(delta),
+            Event::ToolCall(call) => Out::ToolCall(call),
             Event::Finished(finished) => Out::Finished(finished),
         };
         Self { event: Some(event) }
@@ -196,13 +177,21 @@ impl From<Event> for proto::CompleteResponse {
             Event::Started(started) => Out::Started(started),
             Event::Delta(delta) => Out::Delta(delta),
             Event::Finished(finished) => Out::Finished(finished),
+            // A continuation is text and nothing else.
+            Event::Reasoning(_) | Event::ToolCall(_) => return Self { event: None },
         };
         Self { event: Some(event) }
     }
 }
 
-fn finished(reason: FinishReason, usage: Usage, timings: Timings) -> proto::GenerationFinished {
+fn finished(
+    reason: FinishReason,
+    called_tools: bool,
+    usage: Usage,
+    timings: Timings,
+) -> proto::GenerationFinished {
     let reason = match reason {
+        FinishReason::EndOfGeneration if called_tools => proto::FinishReason::ToolCalls,
         FinishReason::EndOfGeneration => proto::FinishReason::EndOfGeneration,
         FinishReason::StopString => proto::FinishReason::StopString,
         FinishReason::Length => proto::FinishReason::Length,

@@ -55,6 +55,10 @@ fn template(error: &TemplateError, words: String) -> Fault {
             return Fault::new(Code::InvalidArgument, reason::CHAT_TEMPLATE_FAILED, words.clone())
                 .field("messages", words);
         }
+        TemplateError::NoTools { .. } => {
+            return Fault::new(Code::FailedPrecondition, reason::TOOLS_UNSUPPORTED, words.clone())
+                .field("tools", words);
+        }
         TemplateError::TooLong { origin, .. }
         | TemplateError::TooMuchWork { origin }
         | TemplateError::TooMuchOutput { origin }
@@ -101,6 +105,14 @@ mod tests {
             (refused.code, refused.violations[0].0.as_str()),
             (Code::InvalidArgument, "messages")
         );
+        let tools = of(TemplateError::NoTools {
+            origin: TemplateOrigin::Model,
+        });
+        assert_eq!(
+            (tools.code, tools.violations[0].0.as_str()),
+            (Code::FailedPrecondition, "tools")
+        );
+        assert!(tools.is(reason::TOOLS_UNSUPPORTED));
         let own = of(TemplateError::TooMuchWork {
             origin: TemplateOrigin::Request,
         });

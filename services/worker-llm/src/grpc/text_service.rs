@@ -26,10 +26,10 @@ impl TextService for TextHandler {
 
     async fn chat(&self, request: Request<proto::ChatRequest>) -> Result<Response<Self::ChatStream>, Status> {
         let generator = self.loaded.get()?;
-        let (conversation, generation) =
+        let (chat, generation) =
             convert::chat(request.into_inner()).map_err(|violations| status::invalid(&violations))?;
         let answer = generator
-            .chat(conversation, generation)
+            .chat(chat, generation)
             .await
             .map_err(|error| status::refuse(generator, &error))?;
         Ok(Response::new(stream(answer)))

@@ -14,6 +14,14 @@ fn fields(status: &Status) -> Vec<String> {
     fault.violations.into_iter().map(|(field, _)| field).collect()
 }
 
+fn tool(name: &str, schema: &str) -> proto::Tool {
+    proto::Tool {
+        name: name.into(),
+        description: "Looks.".into(),
+        parameters_json_schema: schema.into(),
+    }
+}
+
 #[tokio::test]
 async fn every_field_of_a_chat_that_is_out_of_range_is_named() {
     type Change = fn(&mut proto::ChatRequest);
@@ -38,6 +46,108 @@ async fn every_field_of_a_chat_that_is_out_of_range_is_named() {
         }),
         ("chat_template", |request| {
             request.chat_template = "x".repeat((128 << 10) + 1);
+        }),
+        ("messages[0].reasoning", |request| {
+            request.messages[0].reasoning = "hm".into();
+        }),
+        ("messages[0].tool_calls", |request| {
+            request.messages[0].tool_calls = vec![call("c1", "look", "{}")];
+        }),
+        ("messages[1].tool_calls", |request| {
+            let calls = (0..129).map(|id| call(&format!("c{id}"), "look", "{}"));
+            request.messages.push(calling(calls.collect()));
+        }),
+        ("messages[1].tool_calls[0].id", |request| {
+            request.messages.push(calling(vec![call("", "look", "{}")]));
+        }),
+        ("messages[1].tool_calls[0].id", |request| {
+            let long = "x".repeat(257);
+            request.messages.push(calling(vec![call(&long, "look", "{}")]));
+        }),
+        ("messages[1].tool_calls[1].id", |request| {
+            let same = || call("c1", "look", "{}");
+            request.messages.push(calling(vec![same(), same()]));
+        }),
+        ("messages[1].tool_calls[0].name", |request| {
+            request
+                .messages
+                .push(calling(vec![call("c1", "<|im_end|>", "{}")]));
+        }),
+        ("messages[1].tool_calls[0].arguments_json", |request| {
+            request.messages.push(calling(vec![call("c1", "look", "[1]")]));
+        }),
+        ("messages[1].tool_calls[0].arguments_json", |request| {
+            request
+                .messages
+                .push(calling(vec![call("c1", "look", "{\"a\":")]));
+        }),
+        ("messages[1].tool_calls[0].arguments_json", |request| {
+            let many = format!("{{\"a\": [{}1]}}", "1,".repeat(200_000));
+            request.messages.push(calling(vec![call("c1", "look", &many)]));
+        }),
+        ("messages[1].tool_calls[0].arguments_json", |request| {
+            let deep = format!("{{\"a\": {}{}}}", "[".repeat(500), "]".repeat(500));
+            request.messages.push(calling(vec![call("c1", "look", &deep)]));
+        }),
+        ("messages[0].tool_call_id", |request| {
+            request.messages[0].tool_call_id = "c1".into();
+        }),
+        ("messages[0].tool_name", |request| {
+            request.messages[0].tool_name = "look".into();
+        }),
+        ("messages[1].tool_call_id", |request| {
+            request.messages.push(message(proto::Role::Tool, "nothing"));
+        }),
+        ("messages[1].tool_call_id", |request| {
+            let mut result = message(proto::Role::Tool, "nothing");
+            result.tool_call_id = "c1".into();
+            request.messages.push(result);
+        }),
+        ("messages[1].tool_name", |request| {
+            let mut result = message(proto::Role::Tool, "nothing");
+            result.tool_name = "two words".into();
+            request.messages.push(result);
+        }),
+        ("tools", |request| {
+            request.tools = (0..129).map(|place| tool(&format!("t{place}"), "")).collect();
+        }),
+        ("tools", |request| {
+            request.tools = vec![tool("look", "")];
+            request.tools[0].description = "x".repeat((1 << 20) + 1);
+        }),
+        ("tools[0].name", |request| request.tools = vec![tool("", "")]),
+        ("tools[0].name", |request| {
+            request.tools = vec![tool("two words", "")];
+        }),
+        ("tools[0].name", |request| {
+            request.tools = vec![tool(&"x".repeat(65), "")];
+        }),
+        ("tools[1].name", |request| {
+            request.tools = vec![tool("look", ""); 2];
+        }),
+        ("tools[0].parameters_json_schema", |request| {
+            request.tools = vec![tool("look", "[]")];
+        }),
+        ("tools[0].parameters_json_schema", |request| {
+            request.tools = vec![tool("look", "{")];
+        }),
+        ("tool_choice", |request| request.tool_choice = 3),
+        ("tool_choice", |request| request.tool_choice = 4),
+        ("context_overflow", |request| request.context_overflow = 3),
+        ("template_variables_json", |request| {
+            request.template_variables_json = "[]".into();
+        }),
+        ("template_variables_json", |request| {
+            request.template_variables_json = "{\"a\"".into();
+        }),
+        ("template_variables_json", |request| {
+            request.template_variables_json = "{\"messages\": []}".into();
+        }),
+        ("template_variables_json", |request| {
+            request.template_variables_json = "{\"add_generation_prompt\": false}".into();
+        }),
+        ("template_variables_json", |request| {
+            request.template_variables_json = format!("{{\"a\": \"{}\"}}", "x".repeat(64 << 10));
         }),
         ("sampling.temperature", |request| {
             sampling(request).temperature = Some(-0.1);
@@ -73,6 +183,19 @@ async fn every_field_of_a_chat_that_is_out_of_range_is_named() {
             stopping(request).stop_strings = vec!["x".into(), "x".repeat(257)];
         }),
     ];
+    fn call(id: &str, name: &str, arguments: &str) -> proto::ToolCall {
+        proto::ToolCall {
+            id: id.into(),
+            name: name.into(),
+            arguments_json: arguments.into(),
+        }
+    }
+    fn calling(tool_calls: Vec<proto::ToolCall>) -> proto::Message {
+        proto::Message {
+            tool_calls,
+            ..message(proto::Role::Assistant, "")
+        }
+    }
     let worker = Worker::ready(&tiny(), &[]);
     let mut text = worker.text();
     for (field, change) in table {
@@ -150,11 +273,28 @@ async fn every_field_of_the_other_calls_that_is_out_of_range_is_named() {
         ["token_ids"]
     );
 
-    let request = proto::CountTokensRequest::default();
-    assert_eq!(
-        fields(&text.count_tokens(request).await.unwrap_err()),
-        ["messages"]
-    );
+    type Change = fn(&mut proto::CountTokensRequest);
+    let table: &[(&str, Change)] = &[
+        ("messages", |request| request.messages.clear()),
+        ("messages[0].tool_name", |request| {
+            request.messages[0].tool_name = "look".into();
+        }),
+        ("tools[0].name", |request| request.tools = vec![tool("", "")]),
+        ("tools[0].parameters_json_schema", |request| {
+            request.tools = vec![tool("look", "1")];
+        }),
+        ("template_variables_json", |request| {
+            request.template_variables_json = "{\"tools\": []}".into();
+        }),
+    ];
+    for (field, change) in table {
+        let mut request = proto::CountTokensRequest {
+            messages: vec![user("hi")],
+            ..proto::CountTokensRequest::default()
+        };
+        change(&mut request);
+        assert_eq!(fields(&text.count_tokens(request).await.unwrap_err()), [*field]);
+    }
 }
 
 #[tokio::test]

@@ -52,6 +52,12 @@ pub enum TemplateError {
         /// What the template gave to `raise_exception`.
         message: String,
     },
+    /// The request brings tools, and the template does not look at them: the model would not see them.
+    #[error("{origin} does not know tools: the model would not see them")]
+    NoTools {
+        /// Which template.
+        origin: TemplateOrigin,
+    },
     /// The template did not come to an end within its budget.
     #[error("{origin} does more work than a template may: it was stopped")]
     TooMuchWork {

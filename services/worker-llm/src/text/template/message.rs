@@ -42,6 +42,23 @@ impl Json {
         is_list.then(|| self.0.try_iter().into_iter().flatten().map(Self).collect())
     }
 
+    /// Whether this is an object.
+    #[must_use]
+    pub fn is_object(&self) -> bool {
+        self.0.kind() == ValueKind::Map
+    }
+
+    /// What an object holds, in its order; `None` if this is none.
+    #[must_use]
+    pub fn fields(&self) -> Option<Vec<(String, Self)>> {
+        self.is_object().then(|| {
+            let names = self.0.try_iter().into_iter().flatten();
+            names
+                .filter_map(|name| Some((name.to_string(), Self(self.0.get_item(&name).ok()?))))
+                .collect()
+        })
+    }
+
     pub(super) fn value(&self) -> &Value {
         &self.0
     }

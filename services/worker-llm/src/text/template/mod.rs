@@ -39,6 +39,8 @@ pub struct ChatTemplate {
     origin: TemplateOrigin,
     bos_token: String,
     eos_token: String,
+    reads_tools: bool,
+    source: String,
 }
 
 impl ChatTemplate {
@@ -104,12 +106,35 @@ impl ChatTemplate {
         environment
             .add_template_owned(TEMPLATE_NAME, dialect::translate(source))
             .map_err(|error| TemplateError::from_engine(origin, &error))?;
+        let reads_tools = environment
+            .get_template(TEMPLATE_NAME)
+            .is_ok_and(|template| template.undeclared_variables(false).contains("tools"));
         Ok(Self {
             environment,
             origin,
             bos_token,
             eos_token,
+            reads_tools,
+            source: source.to_owned(),
         })
+    }
+
+    /// Whether the template looks at the tools that a request brings.
+    #[must_use]
+    pub fn reads_tools(&self) -> bool {
+        self.reads_tools
+    }
+
+    /// The error that it does not.
+    #[must_use]
+    pub fn knows_no_tools(&self) -> TemplateError {
+        TemplateError::NoTools { origin: self.origin }
+    }
+
+    /// The template itself.
+    #[must_use]
+    pub fn source(&self) -> &str {
+        &self.source
     }
 
     /// Renders a conversation as one text, exactly as the model expects it.

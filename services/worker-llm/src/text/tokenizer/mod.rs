@@ -206,6 +206,12 @@ impl Tokenizer {
         }
     }
 
+    /// The special token with this name: a control token, or one that is found in texts as it is.
+    #[must_use]
+    pub fn special_token(&self, name: &str) -> Option<u32> {
+        self.special.find(name)
+    }
+
     /// How many tokens there are. Ids go from 0 to one less.
     #[must_use]
     pub fn vocab_size(&self) -> u32 {

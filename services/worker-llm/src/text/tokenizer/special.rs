@@ -133,6 +133,12 @@ impl SpecialTokens {
             .collect()
     }
 
+    /// The token with this name.
+    pub(super) fn find(&self, name: &str) -> Option<u32> {
+        let found = self.tokens.iter().find(|token| token.text == name);
+        found.map(|token| token.id)
+    }
+
     pub(super) fn control_texts(&self) -> &ControlTexts {
         &self.control_texts
     }

@@ -62,6 +62,8 @@ impl Utf8Stream {
 pub struct StreamDecoder {
     tokenizer: Arc<Tokenizer>,
     show_special: bool,
+    /// Control tokens that are shown by their names whatever `show_special` says.
+    shown: Vec<u32>,
     utf8: Utf8Stream,
 }
 
@@ -72,13 +74,22 @@ impl StreamDecoder {
         Self {
             tokenizer,
             show_special,
+            shown: Vec::new(),
             utf8: Utf8Stream::new(),
         }
     }
 
+    /// The decoder that shows these control tokens by their names: marks that somebody after it reads.
+    #[must_use]
+    pub fn showing(mut self, ids: Vec<u32>) -> Self {
+        self.shown = ids;
+        self
+    }
+
     /// Takes the next token and gives the text that is now certain, often none.
     pub fn push(&mut self, id: u32) -> String {
-        self.utf8.push(self.tokenizer.shown_bytes(id, self.show_special))
+        let shown = self.show_special || self.shown.contains(&id);
+        self.utf8.push(self.tokenizer.shown_bytes(id, shown))
     }
 
     /// Ends the answer: gives what was held back.
