@@ -81,6 +81,15 @@ impl Method {
         }
     }
 
+    /// The schedule that its users mostly take.
+    #[must_use]
+    pub fn usual_schedule(self) -> Schedule {
+        match self {
+            Self::Dpmpp2m | Self::Dpmpp2mSde | Self::DpmppSde => Schedule::Karras,
+            _ => Schedule::Normal,
+        }
+    }
+
     /// The schedules that go with it.
     #[must_use]
     pub fn schedules(self, convention: Convention) -> &'static [Schedule] {

@@ -170,6 +170,15 @@ impl Table {
         }
     }
 
+    /// What unit noise is multiplied with to put it on a picture at the table's beginning, in [`Space::Exploding`].
+    #[must_use]
+    pub fn initial_scale_on_picture(&self) -> f64 {
+        match self.times {
+            Times::Nearest => self.initial_scale,
+            Times::Fractional => self.points.first().map_or(0.0, |point| point.sigma),
+        }
+    }
+
     /// The noise level after the last step.
     #[must_use]
     pub fn final_sigma(&self) -> f64 {
