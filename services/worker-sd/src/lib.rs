@@ -1,5 +1,6 @@
 //! Image generation: one worker, one model, one device.
 
+pub mod fidelity;
 pub mod kernels;
 pub mod model;
 pub mod pipeline;

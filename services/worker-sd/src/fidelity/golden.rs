@@ -71,7 +71,10 @@ impl Arrays {
 
     /// All whole numbers of an array.
     pub(super) fn ids(&self, name: &str) -> Result<Vec<u32>, FidelityError> {
-        let numbers = self.get(name)?.flatten_all().and_then(|flat| flat.to_vec1::<i64>());
+        let numbers = self
+            .get(name)?
+            .flatten_all()
+            .and_then(|flat| flat.to_vec1::<i64>());
         let numbers = numbers.map_err(|error| FidelityError::new(&self.path, format!("{name}: {error}")))?;
         Ok(numbers.into_iter().map(|id| id as u32).collect())
     }
@@ -80,7 +83,10 @@ impl Arrays {
     pub(super) fn edges(&self, name: &str) -> Result<(usize, usize), FidelityError> {
         match self.get(name)?.dims() {
             [_, _, height, width] => Ok((*height, *width)),
-            other => Err(FidelityError::new(&self.path, format!("{name} has the shape {other:?}"))),
+            other => Err(FidelityError::new(
+                &self.path,
+                format!("{name} has the shape {other:?}"),
+            )),
         }
     }
 
@@ -255,11 +261,14 @@ pub(super) fn difference(found: &[f32], expected: &[f32]) -> f64 {
     if found.len() != expected.len() || found.is_empty() {
         return f64::INFINITY;
     }
-    let differences = found
-        .iter()
-        .zip(expected)
-        .map(|(a, b)| f64::from((a - b).abs()));
+    let differences = found.iter().zip(expected).map(|(a, b)| f64::from((a - b).abs()));
     differences
-        .map(|difference| if difference.is_nan() { f64::INFINITY } else { difference })
+        .map(|difference| {
+            if difference.is_nan() {
+                f64::INFINITY
+            } else {
+                difference
+            }
+        })
         .fold(0.0, f64::max)
 }

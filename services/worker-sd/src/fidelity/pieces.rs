@@ -89,7 +89,11 @@ fn copy_configurations(from: &Path, to: &Path) -> std::io::Result<()> {
         if entry.file_type()?.is_dir() {
             fs::create_dir(&target)?;
             copy_configurations(&entry.path(), &target)?;
-        } else if entry.path().extension().is_some_and(|extension| extension == "json") {
+        } else if entry
+            .path()
+            .extension()
+            .is_some_and(|extension| extension == "json")
+        {
             fs::copy(entry.path(), target)?;
         }
     }

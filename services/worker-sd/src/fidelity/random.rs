@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::golden::{Arrays, difference, json};
 use super::{FidelityError, Report};
-use crate::random::{Normals, NoiseSource, TorchCpu};
+use crate::random::{NoiseSource, Normals, TorchCpu};
 
 /// How far a sum may be off for each number, besides its own rounding to six digits.
 const SUM: f64 = 2e-6;

@@ -114,9 +114,7 @@ impl Case {
                 };
                 (schedule(self.schedule.as_deref()?)?, convention, None)
             }
-            (None, Some(scheduler)) => {
-                (scheduler.schedule(), Convention::Diffusers, scheduler.spacing())
-            }
+            (None, Some(scheduler)) => (scheduler.schedule(), Convention::Diffusers, scheduler.spacing()),
             (None, None) => return None,
         };
         Some(Sampling {
@@ -177,7 +175,11 @@ impl Case {
             let numbers = name.map(|name| golden.arrays.numbers(name)).transpose()?;
             Ok(numbers.map(|numbers| numbers.into_iter().map(|level| level as u8).collect()))
         };
-        let mask = levels("mask")?.map(|levels| Mask { width, height, levels });
+        let mask = levels("mask")?.map(|levels| Mask {
+            width,
+            height,
+            levels,
+        });
         let initial = levels("init_image")?.map(|rgb| Initial {
             picture: Picture { width, height, rgb },
             strength: self.strength,
@@ -222,7 +224,12 @@ impl Case {
             match key.as_str() {
                 "latents" => {
                     let last = record.latents.last().map(Vec::as_slice).unwrap_or_default();
-                    report.at_most(case, "largest difference of latents", difference(last, &expected), limit);
+                    report.at_most(
+                        case,
+                        "largest difference of latents",
+                        difference(last, &expected),
+                        limit,
+                    );
                 }
                 "image" => {
                     let found: Vec<f32> = record.levels.iter().map(|&level| f32::from(level)).collect();

@@ -54,7 +54,14 @@ pub(super) fn check(folder: &Path, report: &mut Report) -> Result<(), FidelityEr
             .get(&entry.sampler)
             .ok_or_else(|| FidelityError::new(&path, format!("there is no sampler {}", entry.sampler)))?;
         if report.wants(&case) {
-            compare_diffusers(&case, &entry.sampler, scheduler, entry.steps, &entry.table, report);
+            compare_diffusers(
+                &case,
+                &entry.sampler,
+                scheduler,
+                entry.steps,
+                &entry.table,
+                report,
+            );
         }
     }
     for entry in &golden.k_diffusion {
@@ -75,9 +82,19 @@ fn training(folder: &Path, report: &mut Report) -> Result<(), FidelityError> {
     let training = Training::new();
     let sigmas: Vec<f32> = training.sigmas().iter().map(|&sigma| sigma as f32).collect();
     for (name, found) in [("alphas_cumprod", training.alphas_cumprod()), ("sigmas", &sigmas)] {
-        let ratios: Vec<f32> = arrays.numbers(name)?.iter().zip(found).map(|(a, b)| a / b).collect();
+        let ratios: Vec<f32> = arrays
+            .numbers(name)?
+            .iter()
+            .zip(found)
+            .map(|(a, b)| a / b)
+            .collect();
         let one = vec![1.0; found.len()];
-        report.at_most(case, "largest relative difference", difference(&ratios, &one), SIGMA);
+        report.at_most(
+            case,
+            "largest relative difference",
+            difference(&ratios, &one),
+            SIGMA,
+        );
     }
     Ok(())
 }
@@ -169,17 +186,26 @@ pub(super) fn compare(case: &str, table: &Table, method: Method, expected: &Tabl
     let repeat = |index: usize| if twice && index > 0 { 2 } else { 1 };
     let expand = |values: Vec<f64>| -> Vec<f64> {
         let values = values.into_iter().enumerate();
-        values.flat_map(|(index, value)| std::iter::repeat_n(value, repeat(index))).collect()
+        values
+            .flat_map(|(index, value)| std::iter::repeat_n(value, repeat(index)))
+            .collect()
     };
     let timesteps = expand(table.points.iter().map(|point| point.timestep).collect());
     let whole = expected.timesteps.iter().all(|timestep| timestep.fract() == 0.0);
     let limit = if whole { 0.0 } else { TIMESTEP };
-    let off = largest(&timesteps, &expected.timesteps, |found, expected| (found - expected).abs());
+    let off = largest(&timesteps, &expected.timesteps, |found, expected| {
+        (found - expected).abs()
+    });
     report.at_most(case, "largest difference of timesteps", off, limit);
     if let Some(sigmas) = &expected.sigmas {
         let mut found = expand(table.points.iter().map(|point| point.sigma).collect());
         found.push(table.final_sigma());
-        report.at_most(case, "largest relative difference of sigmas", largest(&found, sigmas, relative), SIGMA);
+        report.at_most(
+            case,
+            "largest relative difference of sigmas",
+            largest(&found, sigmas, relative),
+            SIGMA,
+        );
     }
     let scale = match table.space {
         Space::Exploding => table.initial_scale,
@@ -198,7 +224,9 @@ fn largest(found: &[f64], expected: &[f64], off: impl Fn(f64, f64) -> f64) -> f6
         return f64::INFINITY;
     }
     let pairs = found.iter().zip(expected);
-    pairs.map(|(&found, &expected)| off(found, expected)).fold(0.0, f64::max)
+    pairs
+        .map(|(&found, &expected)| off(found, expected))
+        .fold(0.0, f64::max)
 }
 
 fn relative(found: f64, expected: f64) -> f64 {
@@ -232,7 +260,9 @@ impl WebEntry {
             report.at_most(case, measure, largest(&sigmas, &self.sigmas, relative), SIGMA);
             let timesteps: Vec<f64> = table.points.iter().map(|point| point.timestep).collect();
             if convention == Convention::A1111 {
-                let off = largest(&timesteps, &self.timesteps_a1111, |found, expected| (found - expected).abs());
+                let off = largest(&timesteps, &self.timesteps_a1111, |found, expected| {
+                    (found - expected).abs()
+                });
                 report.at_most(case, "largest difference of A1111's timesteps", off, TIMESTEP);
             } else {
                 let off = self.nearest_off(&timesteps);

@@ -75,7 +75,11 @@ fn unet(
 ) -> Result<(), FidelityError> {
     let samples = golden.arrays.numbers(&entry.sample)?;
     let context = golden.arrays.numbers(&entry.context)?;
-    let pooled = entry.pooled.as_ref().map(|name| golden.arrays.numbers(name)).transpose()?;
+    let pooled = entry
+        .pooled
+        .as_ref()
+        .map(|name| golden.arrays.numbers(name))
+        .transpose()?;
     let rows = golden.arrays.rows(&entry.context)?;
     let time_ids = entry.time_ids.as_ref().map(|ids| ids.repeat(rows));
     let (height, width) = (entry.height / LATENT_PIXELS, entry.width / LATENT_PIXELS);
@@ -92,7 +96,13 @@ fn unet(
         time_ids: time_ids.as_deref(),
     };
     let expected = golden.arrays.numbers(&entry.out)?;
-    judge(case, model.denoise(input), &expected, entry.tolerance.max_abs, report);
+    judge(
+        case,
+        model.denoise(input),
+        &expected,
+        entry.tolerance.max_abs,
+        report,
+    );
     Ok(())
 }
 

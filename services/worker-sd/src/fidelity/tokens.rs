@@ -28,7 +28,10 @@ pub(super) fn check(name: &str, golden: &Golden, report: &mut Report) -> Result<
         }
         let expected = match &entry.ids_original_clip {
             Original::Other(ids) => ids,
-            Original::Same(_) => &entry.ids_untruncated,
+            Original::Same(word) => {
+                debug_assert_eq!(word, "same");
+                &entry.ids_untruncated
+            }
         };
         compare("original", &whole(&entry.text, Cleaning::Original, END), expected);
         report.none_differ(&case, "lists of ids that differ", count, &wrong);
@@ -43,7 +46,11 @@ impl Tokens {
             let tensor = self.tensor_2.as_deref()?;
             Some((tensor, self.pad_token_id_2?, self.ids_untruncated_2.as_deref()?))
         };
-        let first = (self.tensor.as_str(), self.pad_token_id, self.ids_untruncated.as_slice());
+        let first = (
+            self.tensor.as_str(),
+            self.pad_token_id,
+            self.ids_untruncated.as_slice(),
+        );
         std::iter::once(first).chain(second()).collect()
     }
 }

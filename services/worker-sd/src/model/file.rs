@@ -55,7 +55,6 @@ impl WeightFile {
     }
 
     /// A file of which only the header is there: enough to check names and shapes.
-    #[cfg(test)]
     pub(super) fn without_data(name: &str, header: SafetensorsHeader) -> Arc<Self> {
         Arc::new(Self {
             name: name.to_owned(),

@@ -13,6 +13,7 @@
 
 mod attention;
 mod builder;
+pub(crate) mod dry;
 mod embedding;
 mod error;
 mod file;

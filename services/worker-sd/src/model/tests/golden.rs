@@ -186,8 +186,8 @@ fn sdxl_computes_what_the_reference_computes() {
 /// The two text encoders with several heads, and with ids instead of words.
 #[test]
 fn text_encoders_with_several_heads_compute_what_the_reference_computes() {
-    use super::parts::tower;
     use crate::model::TowerKind;
+    use crate::model::dry::LoneTower;
     let golden = Golden::read("text-multihead");
     for entry in golden.list("models") {
         let tolerance = entry["tolerance"]["max_abs"].as_f64().unwrap();
@@ -205,7 +205,8 @@ fn text_encoders_with_several_heads_compute_what_the_reference_computes() {
                 vectors: Vec::new(),
             })
             .collect();
-        let whole = tower(&file, kind, 0, true).forward(&rows, None, &never).unwrap();
+        let tower = |without, norm| LoneTower::load(&file, kind, without, norm).unwrap();
+        let whole = tower(0, true).encode(&rows).unwrap();
         let right = golden.of(&entry["last_hidden_state"]);
         assert_near("last state", &whole.states, &right, tolerance);
         if let Some(name) = entry["pooled"].as_str() {
@@ -217,7 +218,7 @@ fn text_encoders_with_several_heads_compute_what_the_reference_computes() {
                 tolerance,
             );
         }
-        let before = tower(&file, kind, 1, false).forward(&rows, None, &never).unwrap();
+        let before = tower(1, false).encode(&rows).unwrap();
         let right = golden.of(&entry["penultimate"]);
         assert_near("state before the last", &before.states, &right, tolerance);
     }

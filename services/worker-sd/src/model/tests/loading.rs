@@ -1,15 +1,13 @@
 //! What loads, and how what does not is refused.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use rbee_artifacts::StableDiffusionVersion;
-use rbee_artifacts::detect::{Detected, Layout, Prediction, detect_file};
+use rbee_artifacts::detect::Prediction;
 use rbee_artifacts::safetensors::SafetensorsHeader;
 
 use super::fixtures::folder;
-use crate::model::file::WeightFile;
-use crate::model::open::{Opened, of_single_file};
+use crate::model::dry::of_shapes;
 use crate::model::{Embedding, LoadError, LoadOptions, Model, Vae};
 
 fn load(path: &Path) -> Result<Model, LoadError> {
@@ -47,45 +45,11 @@ fn a_unet_alone_takes_the_rest_from_its_companion() {
     assert_eq!(model.spec().unet_in_channels, 9);
 }
 
-/// The header of a file that has tensors of these shapes.
-fn header(shapes: &serde_json::Map<String, serde_json::Value>) -> SafetensorsHeader {
-    let mut json = serde_json::Map::new();
-    let mut end = 0;
-    for (name, shape) in shapes {
-        let count: u64 = shape
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(|size| size.as_u64().unwrap())
-            .product();
-        let begin = end;
-        end += 2 * count;
-        json.insert(
-            name.clone(),
-            serde_json::json!({"dtype": "F16", "shape": shape, "data_offsets": [begin, end]}),
-        );
-    }
-    let text = serde_json::to_vec(&json).unwrap();
-    let mut bytes = (text.len() as u64).to_le_bytes().to_vec();
-    bytes.extend(&text);
-    SafetensorsHeader::read(bytes.as_slice(), bytes.len() as u64 + end).unwrap()
-}
-
 /// Builds a model of these tensors without reading one.
 fn dry_run(shapes: &serde_json::Map<String, serde_json::Value>) -> Result<Model, String> {
-    let header = header(shapes);
-    let facts = match detect_file(&Layout::from(&header), &BTreeMap::new(), "manifest") {
-        Ok(Detected::StableDiffusion(facts)) => facts,
-        other => return Err(format!("{other:?}")),
-    };
-    let file = WeightFile::without_data("manifest", header);
-    let opened = Opened {
-        facts,
-        tensors: of_single_file(&file).map_err(|error| error.to_string())?,
-        activations: [None; 2],
-        vae_scaling_factor: None,
-    };
-    Model::build(&opened, false, &LoadOptions::default(), "manifest").map_err(|error| error.to_string())
+    let sizes = |shape: &serde_json::Value| serde_json::from_value(shape.clone()).unwrap();
+    let shapes = shapes.iter().map(|(name, shape)| (name.clone(), sizes(shape)));
+    of_shapes(&shapes.collect())
 }
 
 fn manifest(name: &str) -> serde_json::Map<String, serde_json::Value> {

@@ -4,4 +4,3 @@ mod fixtures;
 mod golden;
 mod loading;
 mod lora;
-mod parts;
