@@ -373,10 +373,8 @@ fn an_observer_ends_it_after_a_step_or_in_a_pause() {
 
 #[test]
 fn numbers_that_are_none_end_it_at_the_step() {
-    let mut model = Plain {
-        fails: true,
-        ..Plain::new(4)
-    };
+    let mut model = Plain::new(4);
+    model.fails = true;
     let error = generate(&mut model, &settings(Convention::A1111), &mut Watch::default()).unwrap_err();
     assert_eq!(error.to_string(), "the step 1 gave numbers that are not finite");
 }

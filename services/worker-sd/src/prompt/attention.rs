@@ -159,7 +159,7 @@ impl Reader {
         for part in self.parts {
             match (merged.last_mut(), part) {
                 (Some(Part::Text(text, weight)), Part::Text(more, same)) if *weight == same => {
-                    text.push_str(&more)
+                    text.push_str(&more);
                 }
                 (_, part) => merged.push(part),
             }

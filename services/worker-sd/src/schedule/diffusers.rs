@@ -1,6 +1,6 @@
 //! Tables as the schedulers of the library diffusers have them.
 
-use super::{Plan, Point, Schedule, Space, Spacing, Table, Times, Training, exponential, fractions, karras};
+use super::{Plan, Point, Schedule, Space, Spacing, Table, Times, Training, exponential, karras};
 use crate::sampler::Method;
 
 const TIMESTEPS: f64 = super::training::TIMESTEPS as f64;
@@ -46,9 +46,15 @@ fn trailing(steps: usize) -> Vec<f64> {
         .collect()
 }
 
-/// Timesteps from the last to the first.
+/// Timesteps from the last to the first, with numpy's roundings: half of a timestep decides which one it is.
 fn linspace(steps: usize) -> Vec<f64> {
-    let rising: Vec<f64> = fractions(steps).map(|part| part * LAST).collect();
+    let last = steps.saturating_sub(1);
+    let stride = LAST / last.max(1) as f64;
+    let rising = (0..steps).map(|index| match index {
+        index if index == last && last > 0 => LAST,
+        index => index as f64 * stride,
+    });
+    let rising: Vec<f64> = rising.collect();
     rising.into_iter().rev().collect()
 }
 
