@@ -4,6 +4,7 @@ mod chat;
 mod conversation;
 mod host;
 mod hub;
+mod image;
 mod job;
 mod life;
 mod logs;
@@ -22,6 +23,7 @@ pub(crate) use chat::{ChatArgs, CompleteArgs, SamplingArgs};
 pub(crate) use conversation::ConversationArgs;
 pub(crate) use host::{DeviceCommand, DrainArgs, HiveCommand};
 pub(crate) use hub::{HubArg, LoginArgs, LoginCommand, SearchArgs};
+pub(crate) use image::{ImageArgs, ImageFormatArg, full_id};
 pub(crate) use job::JobCommand;
 pub(crate) use life::{RestartArgs, SetArgs, StopArgs, to_proto};
 pub(crate) use logs::LogsArgs;
@@ -104,6 +106,9 @@ pub(crate) enum Command {
     Chat(Box<ChatArgs>),
     /// Continue a text
     Complete(Box<CompleteArgs>),
+    /// Make pictures, or read what a picture says of how it was made
+    #[command(after_help = image::EXAMPLES)]
+    Image(Box<ImageArgs>),
     /// Follow and cancel what brings models and worker programs in
     #[command(subcommand)]
     Job(JobCommand),

@@ -1,5 +1,6 @@
 //! What each command does.
 
+mod attach;
 mod chat;
 mod check;
 mod complete;
@@ -12,6 +13,7 @@ mod everywhere;
 mod follow;
 mod generation;
 mod hive;
+mod image;
 mod install;
 mod interrupt;
 mod job;
@@ -58,6 +60,7 @@ pub(crate) async fn run(cli: Cli, output: Output) -> Result<(), Failure> {
         Command::Completions { shell } => completions::run(shell, output),
         Command::ExitCodes => Ok(output.line(exit::EXPLANATION)?),
         Command::Version => version(output),
+        Command::Image(arguments) if arguments.read.is_some() => image::read(&arguments, output),
         command => {
             let telemetry = start_telemetry(&cli.options)?;
             let span = tracing::info_span!("command", otel.name = name(&command), otel.kind = "client");
@@ -80,6 +83,7 @@ async fn ask(command: Command, session: &Session) -> Result<(), Failure> {
         Command::Worker(command) => worker::run(command, session).await,
         Command::Chat(arguments) => chat::run(&arguments, session).await,
         Command::Complete(arguments) => complete::run(&arguments, session).await,
+        Command::Image(arguments) => image::run(&arguments, session).await,
         Command::Job(command) => job::run(command, session).await,
         Command::Login(command) => login::run(command, session).await,
         Command::Hive(command) => hive::run(command, session).await,
@@ -101,6 +105,7 @@ fn name(command: &Command) -> &'static str {
         Command::Worker(_) => "rbee worker",
         Command::Chat(_) => "rbee chat",
         Command::Complete(_) => "rbee complete",
+        Command::Image(_) => "rbee image",
         Command::Job(_) => "rbee job",
         Command::Login(_) => "rbee login",
         Command::Hive(_) => "rbee hive",

@@ -13,6 +13,9 @@ pub(crate) const UNREACHABLE: &str =
 pub(crate) fn for_reason(reason: &str) -> Option<&'static str> {
     Some(match reason {
         reason::MODEL_NOT_FOUND => "`rbee model ls` lists the models; `rbee model pull REF` downloads one",
+        reason::ADD_ON_NOT_FOUND => "`rbee worker attach WORKER MODEL` gives it to the worker",
+        reason::ADD_ON_UNSUITABLE => "`rbee model show ID` tells what it is and which models it goes with",
+        reason::PICTURE_NOT_FINITE => "try without LoRAs and with a lower --guidance, or another --vae",
         reason::MODEL_EXISTS => "choose another --name, or remove the old one with `rbee model rm ID`",
         reason::MODEL_INCOMPATIBLE => "`rbee model show ID` lists the worker types that can serve the model",
         reason::MODEL_NOT_AVAILABLE => "`rbee job ls` shows whether it is still being brought in",

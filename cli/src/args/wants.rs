@@ -2,7 +2,9 @@
 
 use bytesize::ByteSize;
 use clap::{Args, ValueEnum};
-use rbee_proto::hive::v1::{KvFormat, LlmWorkerSettings};
+use rbee_proto::hive::v1::{
+    KvFormat, LlmWorkerSettings, SdWorkerSettings, check_spawn_request, spawn_worker_request,
+};
 
 use super::worker::WorkerTypeArg;
 
@@ -59,10 +61,38 @@ pub(crate) struct WorkerWants {
     pub(crate) hive: Option<String>,
 }
 
+/// Settings of either kind of worker.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum WorkerSettings {
+    /// Of a text worker.
+    Llm(LlmWorkerSettings),
+    /// Of an image worker.
+    Sd(SdWorkerSettings),
+}
+
+impl From<WorkerSettings> for spawn_worker_request::Settings {
+    fn from(settings: WorkerSettings) -> Self {
+        match settings {
+            WorkerSettings::Llm(llm) => Self::Llm(llm),
+            WorkerSettings::Sd(sd) => Self::Sd(sd),
+        }
+    }
+}
+
+impl From<WorkerSettings> for check_spawn_request::Settings {
+    fn from(settings: WorkerSettings) -> Self {
+        match settings {
+            WorkerSettings::Llm(llm) => Self::Llm(llm),
+            WorkerSettings::Sd(sd) => Self::Sd(sd),
+        }
+    }
+}
+
 impl WorkerWants {
-    /// The settings of a text worker; absent if nothing was said.
-    pub(crate) fn settings(&self) -> Option<LlmWorkerSettings> {
-        let settings = LlmWorkerSettings {
+    /// The settings of the worker; absent if nothing was said. What only a text worker has is said as such, so that the
+    /// hive refuses them for another one.
+    pub(crate) fn settings(&self) -> Option<WorkerSettings> {
+        let llm = LlmWorkerSettings {
             context_length: self.context,
             slot_count: self.slots,
             queue_length: self.queue,
@@ -73,6 +103,21 @@ impl WorkerWants {
                 .into(),
             kv_limit_bytes: self.kv_limit.map(|limit| limit.as_u64()),
         };
-        (settings != LlmWorkerSettings::default()).then_some(settings)
+        let of_pictures = LlmWorkerSettings {
+            queue_length: self.queue,
+            thread_count: self.threads,
+            ..LlmWorkerSettings::default()
+        };
+        let of_text = llm != of_pictures || !self.worker_type.makes_pictures();
+        if llm == LlmWorkerSettings::default() {
+            None
+        } else if of_text {
+            Some(WorkerSettings::Llm(llm))
+        } else {
+            Some(WorkerSettings::Sd(SdWorkerSettings {
+                queue_length: self.queue,
+                thread_count: self.threads,
+            }))
+        }
     }
 }

@@ -50,6 +50,14 @@ pub(crate) enum WorkerCommand {
     /// Change how long workers are kept
     #[command(after_help = SET_EXAMPLES)]
     Set(SetArgs),
+    /// Make LoRAs, VAEs and embeddings usable by an image worker's requests
+    Attach {
+        /// Worker id, or the beginning of it
+        id: String,
+        /// Ids of the add-ons in the catalog
+        #[arg(required = true, value_name = "MODEL")]
+        models: Vec<String>,
+    },
     /// Install a worker program by building its package on the server's host
     #[command(after_help = INSTALL_EXAMPLES)]
     Install(InstallArgs),
@@ -117,6 +125,13 @@ pub(crate) enum WorkerTypeArg {
     CudaSd,
     /// Image generation on an Apple GPU
     MetalSd,
+}
+
+impl WorkerTypeArg {
+    /// Whether it generates images.
+    pub(crate) fn makes_pictures(self) -> bool {
+        matches!(self, Self::CpuSd | Self::CudaSd | Self::MetalSd)
+    }
 }
 
 impl From<WorkerTypeArg> for WorkerType {

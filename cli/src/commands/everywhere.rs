@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use rbee_artifacts::placement::{self, Candidate};
 use rbee_proto::hive::v1::hive_service_client::HiveServiceClient;
-use rbee_proto::hive::v1::{CheckSpawnRequest, CheckSpawnResponse, check_spawn_request};
+use rbee_proto::hive::v1::{CheckSpawnRequest, CheckSpawnResponse};
 use rbee_proto::types::v1::{Hive, HiveState, WorkerType};
 
 use crate::args::WorkerWants;
@@ -73,7 +73,7 @@ async fn check_one(
         model_id: wants.model.clone(),
         worker_type: WorkerType::from(wants.worker_type) as i32,
         device_id: wants.device.clone().unwrap_or_default(),
-        settings: wants.settings().map(check_spawn_request::Settings::Llm),
+        settings: wants.settings().map(Into::into),
     };
     let ask = async {
         let mut client = HiveServiceClient::new(cluster.hive_channel(&hive.address).await?);

@@ -1,7 +1,6 @@
 //! `rbee worker spawn`.
 
 use rbee_proto::hive::v1::hive_service_client::HiveServiceClient;
-use rbee_proto::hive::v1::spawn_worker_request::Settings;
 use rbee_proto::hive::v1::spawn_worker_response::Event;
 use rbee_proto::hive::v1::{SpawnWorkerRequest, SpawnWorkerResponse};
 use rbee_proto::types::v1::{Hive, HiveState, Worker, WorkerType};
@@ -31,7 +30,7 @@ pub(super) async fn run(arguments: &SpawnArgs, cluster: &Cluster, session: &Sess
         worker_type: WorkerType::from(wants.worker_type) as i32,
         device_id: device,
         request_id: uuid::Uuid::now_v7().to_string(),
-        settings: wants.settings().map(Settings::Llm),
+        settings: wants.settings().map(Into::into),
         force: arguments.force,
         evict: arguments.evict,
         pinned: arguments.keeping.pin,
@@ -51,11 +50,15 @@ pub(super) async fn run(arguments: &SpawnArgs, cluster: &Cluster, session: &Sess
         Outcome::Done(Ok(worker)) => {
             if let Some(steps) = &mut steps {
                 steps.end();
+                let model = plain_text::one_line(&worker.model_id);
+                let use_it = if wants.worker_type.makes_pictures() {
+                    format!("`rbee image {model} \"…\" -o out.png` has it paint")
+                } else {
+                    format!("`rbee chat {model}` talks to it")
+                };
                 note(&format!(
-                    "{} is ready on {}: `rbee chat {}` talks to it",
-                    plain_text::one_line(&worker.model_id),
+                    "{model} is ready on {}: {use_it}",
                     plain_text::one_line(&worker.device_id),
-                    plain_text::one_line(&worker.model_id),
                 ));
                 output.line(&plain_text::one_line(&worker.id))?;
             }

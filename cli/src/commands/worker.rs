@@ -5,7 +5,7 @@ use rbee_proto::types::v1::{Worker, WorkerBinary};
 use rbee_proto::worker::v1::worker_service_client::WorkerServiceClient;
 use rbee_proto::worker::v1::{GetInfoRequest, GetInfoResponse};
 
-use super::{Session, check, confirm, install, keep, logs, restart, spawn, status, stop};
+use super::{Session, attach, check, confirm, install, keep, logs, restart, spawn, status, stop};
 use crate::args::WorkerCommand;
 use crate::connect::Cluster;
 use crate::failure::{Doing, Failure};
@@ -24,6 +24,7 @@ pub(super) async fn run(command: WorkerCommand, session: &Session) -> Result<(),
         WorkerCommand::Stop(arguments) => stop::run(&arguments, &cluster, session).await,
         WorkerCommand::Restart(arguments) => restart::run(&arguments, &cluster, session).await,
         WorkerCommand::Set(arguments) => keep::run(&arguments, &cluster, session).await,
+        WorkerCommand::Attach { id, models } => attach::run(&id, models, &cluster, session).await,
         WorkerCommand::Install(arguments) => install::run(&arguments, &cluster, session).await,
         WorkerCommand::Packages => install::packages(&cluster, session).await,
         WorkerCommand::Binaries => binaries(&cluster, session).await,

@@ -4,6 +4,7 @@
 mod artifacts;
 mod hosts;
 mod hubs;
+pub(crate) mod images;
 mod jobs;
 mod packages;
 mod streams;

@@ -195,6 +195,10 @@ impl HiveService for Service {
         Ok(Response::new(RestartWorkerResponse { worker }))
     }
 
+    async fn attach_add_ons(&self, _: Request<AttachAddOnsRequest>) -> Answer<AttachAddOnsResponse> {
+        not_asked()
+    }
+
     async fn update_worker(&self, request: Request<UpdateWorkerRequest>) -> Answer<UpdateWorkerResponse> {
         let worker = Some(self.hear(&request)?.changed.clone());
         Ok(Response::new(UpdateWorkerResponse { worker }))

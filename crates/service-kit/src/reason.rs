@@ -11,7 +11,11 @@ macro_rules! reasons {
     ($($(#[$documentation:meta])+ pub const $name:ident: &str = $text:literal;)+) => {
         $($(#[$documentation])+ pub const $name: &str = $text;)+
 
-        /// Every reason, by name.
+        /// A request uses an add-on that its worker does not have.
+    pub const ADD_ON_NOT_FOUND: &str = "ADD_ON_NOT_FOUND";
+    /// An add-on does not go with the model, or can't be used at all.
+    pub const ADD_ON_UNSUITABLE: &str = "ADD_ON_UNSUITABLE";
+    /// Every reason, by name.
         pub const ALL: &[&str] = &[$($name),+];
     };
 }
@@ -123,6 +127,8 @@ reasons! {
     pub const PACKAGE_NOT_FOUND: &str = "PACKAGE_NOT_FOUND";
     /// The package index, or a source of a package, can't be fetched.
     pub const PACKAGE_SOURCE_UNAVAILABLE: &str = "PACKAGE_SOURCE_UNAVAILABLE";
+    /// The computation of a picture gave numbers that are none.
+    pub const PICTURE_NOT_FINITE: &str = "PICTURE_NOT_FINITE";
     /// All of a worker's slots are busy and its queue is full.
     pub const QUEUE_FULL: &str = "QUEUE_FULL";
     /// The catalog holds as many hives or workers as it may.

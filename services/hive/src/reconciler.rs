@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use rbee_artifacts::WorkerId;
+use rbee_artifacts::{ModelEntry, WorkerId};
 use rbee_service_kit::fault::Chain;
 use rbee_service_kit::{narrate, narrate_error};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -51,6 +51,7 @@ enum Order {
     Keep(WorkerId, Box<dyn FnOnce(&mut Keep) + Send>, Reply),
     Drain(Option<Duration>, Reply),
     Resume(Reply),
+    Attach(WorkerId, Vec<ModelEntry>, Reply<Vec<ModelEntry>>),
     Note(WorkerId, Note, Reply),
     Ended(WorkerId),
 }
@@ -97,6 +98,15 @@ impl Orders {
             .await
     }
 
+    /// Wants these to be usable by a worker's requests, and answers all that are. None ask what there is.
+    pub(crate) async fn attach(
+        &self,
+        id: &WorkerId,
+        add_ons: Vec<ModelEntry>,
+    ) -> Result<Vec<ModelEntry>, OrderError> {
+        self.give(|reply| Order::Attach(id.clone(), add_ons, reply)).await
+    }
+
     /// Wants the hive empty; requests that run may go on for `grace`, or as configured.
     pub(crate) async fn drain(&self, grace: Option<Duration>) -> Result<(), OrderError> {
         self.give(|reply| Order::Drain(grace, reply)).await
@@ -118,7 +128,7 @@ impl Orders {
     }
 
     /// An order is carried out also if nobody waits for its answer any more.
-    async fn give(&self, order: impl FnOnce(Reply) -> Order) -> Result<(), OrderError> {
+    async fn give<T>(&self, order: impl FnOnce(Reply<T>) -> Order) -> Result<T, OrderError> {
         let (reply, answer) = oneshot::channel();
         let ended = |_| OrderError::ShuttingDown;
         self.orders
@@ -225,6 +235,9 @@ impl Reconciler {
                 };
                 let _ = reply.send(done);
             }
+            Order::Attach(id, add_ons, reply) => {
+                let _ = reply.send(self.attach(&id, add_ons).await);
+            }
             Order::Drain(grace, reply) => {
                 for running in self.running.values() {
                     let grace = grace.unwrap_or(self.drain_grace);
@@ -261,6 +274,19 @@ impl Reconciler {
             self.ledger.drop_wish(&id);
         }
         written
+    }
+
+    async fn attach(
+        &mut self,
+        id: &WorkerId,
+        add_ons: Vec<ModelEntry>,
+    ) -> Result<Vec<ModelEntry>, OrderError> {
+        let changed = self.ledger.change(id, |desired| desired.attach(add_ons));
+        if changed {
+            self.write().await?;
+        }
+        let desired = self.ledger.get(id).ok_or(OrderError::Unknown)?;
+        Ok(desired.add_ons.clone())
     }
 
     fn restart(&mut self, id: &WorkerId, grace: Option<Duration>) -> Result<(), OrderError> {

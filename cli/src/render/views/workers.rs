@@ -117,6 +117,7 @@ struct WorkerInfo<'a> {
     version: &'a str,
     load: Option<WorkerLoad>,
     llm: Option<LlmInfo<'a>>,
+    sd: Option<SdInfo<'a>>,
 }
 
 #[derive(Debug, Serialize)]
@@ -127,6 +128,17 @@ struct WorkerLoad {
     queue_length: u32,
     generated_tokens: u64,
     prefilled_tokens: u64,
+    generated_images: u64,
+    denoised_steps: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct SdInfo<'a> {
+    version: &'a str,
+    prediction: &'a str,
+    native_edge: u32,
+    inpainting: bool,
+    add_ons: &'a [String],
 }
 
 #[derive(Debug, Serialize)]
@@ -150,6 +162,8 @@ impl<'a> From<&'a worker::GetInfoResponse> for WorkerInfo<'a> {
                 queue_length: load.queue_length,
                 generated_tokens: load.generated_tokens,
                 prefilled_tokens: load.prefilled_tokens,
+                generated_images: load.generated_images,
+                denoised_steps: load.denoised_steps,
             }),
             llm: match &info.model_info {
                 Some(ModelInfo::Llm(llm)) => Some(LlmInfo {
@@ -158,6 +172,16 @@ impl<'a> From<&'a worker::GetInfoResponse> for WorkerInfo<'a> {
                     context_length: llm.context_length,
                     model_context_length: llm.model_context_length,
                     has_chat_template: llm.has_chat_template,
+                }),
+                _ => None,
+            },
+            sd: match &info.model_info {
+                Some(ModelInfo::Sd(sd)) => Some(SdInfo {
+                    version: &sd.version,
+                    prediction: &sd.prediction,
+                    native_edge: sd.native_edge,
+                    inpainting: sd.inpainting,
+                    add_ons: &sd.add_on_model_ids,
                 }),
                 _ => None,
             },

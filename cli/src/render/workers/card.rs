@@ -99,12 +99,24 @@ fn itself(card: &mut Card, info: &GetInfoResponse) {
             },
         );
     }
+    if let Some(ModelInfo::Sd(sd)) = &info.model_info {
+        card.fact("family", &sd.version);
+        card.fact("predicts", &sd.prediction);
+        card.fact("made for", format!("{0}x{0} pixels", sd.native_edge));
+        if sd.inpainting {
+            card.fact("inpainting", "yes");
+        }
+        for id in &sd.add_on_model_ids {
+            card.fact("add-on", id);
+        }
+    }
+    let paints = matches!(&info.model_info, Some(ModelInfo::Sd(_)));
     if let Some(load) = &info.load {
-        load_words(card, load);
+        load_words(card, load, paints);
     }
 }
 
-fn load_words(card: &mut Card, load: &WorkerLoad) {
+fn load_words(card: &mut Card, load: &WorkerLoad, paints: bool) {
     card.fact(
         "running",
         format!("{} of {} slots", load.running_requests, load.slot_count),
@@ -113,10 +125,16 @@ fn load_words(card: &mut Card, load: &WorkerLoad) {
         "waiting",
         format!("{} of {} places", load.waiting_requests, load.queue_length),
     );
-    card.fact(
-        "generated",
-        format!("{} tokens", thousands(load.generated_tokens)),
-    );
+    let generated = if paints {
+        format!(
+            "{} pictures, {} steps",
+            thousands(load.generated_images),
+            thousands(load.denoised_steps)
+        )
+    } else {
+        format!("{} tokens", thousands(load.generated_tokens))
+    };
+    card.fact("generated", generated);
 }
 
 /// Why it does not serve, or, if it serves again, why it was started anew.

@@ -73,7 +73,7 @@ mod tests {
     use rbee_artifacts::{ModelId, StableDiffusionVersion, WorkerType};
 
     use super::*;
-    use crate::domain::LlmSettings;
+    use crate::domain::{LlmSettings, SdSettings};
 
     const GIB: u64 = 1 << 30;
 
@@ -112,6 +112,7 @@ mod tests {
             worker_type: WorkerType::CudaSd,
             device_id: None,
             llm: LlmSettings::default(),
+            sd: SdSettings::default(),
             force: false,
             evict: true,
         }

@@ -25,6 +25,21 @@ pub struct Desired {
     pub proof: Option<Proof>,
     /// Why it was started anew last.
     pub failure: Option<Failure>,
+    /// What its requests can use beside its model.
+    #[serde(default)]
+    pub add_ons: Vec<ModelEntry>,
+}
+
+impl Desired {
+    /// Makes these usable by its requests; one with the same id is replaced.
+    pub fn attach(&mut self, add_ons: Vec<ModelEntry>) {
+        for add_on in add_ons {
+            match self.add_ons.iter_mut().find(|other| other.id == add_on.id) {
+                Some(other) => *other = add_on,
+                None => self.add_ons.push(add_on),
+            }
+        }
+    }
 }
 
 /// What a worker was made of when it became ready. With it a worker can be started again while the catalog is away.
@@ -127,7 +142,7 @@ mod tests {
     use rbee_artifacts::{ModelId, WorkerType};
 
     use super::*;
-    use crate::domain::LlmSettings;
+    use crate::domain::{LlmSettings, SdSettings};
 
     fn desired(id: &str) -> Desired {
         Desired {
@@ -137,6 +152,7 @@ mod tests {
                 worker_type: WorkerType::CpuLlm,
                 device_id: None,
                 llm: LlmSettings::default(),
+                sd: SdSettings::default(),
                 force: false,
                 evict: true,
             },
@@ -148,6 +164,7 @@ mod tests {
             created_at: Timestamp::UNIX_EPOCH,
             proof: None,
             failure: None,
+            add_ons: Vec::new(),
         }
     }
 

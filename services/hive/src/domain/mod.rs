@@ -45,6 +45,6 @@ pub use refusal::Refusal;
 pub use report::Report;
 pub use restart::RestartPolicy;
 pub use ring::LineRing;
-pub use spawn::{Keep, LlmSettings, SpawnRequest, SpawnStep};
+pub use spawn::{Keep, LlmSettings, SdSettings, SpawnRequest, SpawnStep};
 pub use state::State;
 pub use worker::Worker;

@@ -106,7 +106,7 @@ mod tests {
     use rbee_artifacts::estimate::DiffusionShape;
 
     use super::*;
-    use crate::domain::LlmSettings;
+    use crate::domain::{LlmSettings, SdSettings};
 
     fn devices() -> Vec<Device> {
         [("cpu:0", 64), ("cuda:0", 4), ("cuda:1", 12), ("cuda:2", 12)]
@@ -123,6 +123,7 @@ mod tests {
             worker_type,
             device_id: device.map(|device| device.parse().unwrap()),
             llm: LlmSettings::default(),
+            sd: SdSettings::default(),
             force: false,
             evict: false,
         }

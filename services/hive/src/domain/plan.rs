@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use rbee_artifacts::{
-    DeviceId, DeviceKind, ModelCategory, ModelEntry, ModelFile, ModelStatus, ModelType, Platform,
+    AddOnKind, DeviceId, DeviceKind, ModelCategory, ModelEntry, ModelFile, ModelStatus, ModelType, Platform,
     WorkerBinary, WorkerId, WorkerType,
 };
 
@@ -99,6 +99,7 @@ pub fn arguments(
     worker_id: &WorkerId,
     model: &Path,
     socket: &Path,
+    add_ons: &Path,
 ) -> Vec<OsString> {
     let mut arguments: Vec<OsString> = Vec::new();
     let mut add = |name: &str, value: OsString| arguments.extend([OsString::from(name), value]);
@@ -107,26 +108,52 @@ pub fn arguments(
     add("--model", model.into());
     add("--device", device_id.to_string().into());
     add("--socket", socket.into());
-    if request.worker_type.model_type_category() == ModelCategory::Llm {
-        let llm = &request.llm;
-        let count = |value: Option<u32>| value.map(|value| value.to_string());
-        for (name, value) in [
-            ("--context-length", count(llm.context_length)),
-            ("--slots", count(llm.slot_count)),
-            ("--queue", count(llm.queue_length)),
-            ("--threads", count(llm.thread_count)),
-            ("--kv-format", llm.kv_format.map(|format| format.to_string())),
-            (
-                "--kv-limit-bytes",
-                llm.kv_limit_bytes.map(|bytes| bytes.to_string()),
-            ),
-        ] {
-            if let Some(value) = value {
-                add(name, value.into());
-            }
+    let count = |value: Option<u32>| value.map(|value| value.to_string());
+    let settings = match request.worker_type.model_type_category() {
+        ModelCategory::Llm => {
+            let llm = &request.llm;
+            vec![
+                ("--context-length", count(llm.context_length)),
+                ("--slots", count(llm.slot_count)),
+                ("--queue", count(llm.queue_length)),
+                ("--threads", count(llm.thread_count)),
+                ("--kv-format", llm.kv_format.map(|format| format.to_string())),
+                (
+                    "--kv-limit-bytes",
+                    llm.kv_limit_bytes.map(|bytes| bytes.to_string()),
+                ),
+            ]
+        }
+        ModelCategory::StableDiffusion => {
+            add("--add-ons", add_ons.into());
+            vec![
+                ("--queue", count(request.sd.queue_length)),
+                ("--threads", count(request.sd.thread_count)),
+            ]
+        }
+    };
+    for (name, value) in settings {
+        if let Some(value) = value {
+            add(name, value.into());
         }
     }
     arguments
+}
+
+/// What requests of an image worker can use: what the catalog says to be a LoRA, a VAE or an embedding.
+///
+/// # Errors
+/// If it is something else.
+pub fn check_add_on(model: &ModelEntry) -> Result<(), Refusal> {
+    match model.model_type {
+        ModelType::AddOn {
+            add_on: AddOnKind::Lora | AddOnKind::Vae | AddOnKind::PreviewVae | AddOnKind::Embedding,
+            ..
+        } => Ok(()),
+        _ => Err(Refusal::NoAddOn {
+            model_id: model.id.clone(),
+        }),
+    }
 }
 
 /// How long a worker may take to be ready: `base`, and as long as the model takes to be read at
@@ -190,7 +217,7 @@ mod tests {
     use super::*;
     use rbee_artifacts::estimate::KvFormat;
 
-    use crate::domain::LlmSettings;
+    use crate::domain::{LlmSettings, SdSettings};
 
     fn model() -> ModelEntry {
         ModelEntry {
@@ -318,22 +345,49 @@ mod tests {
                 kv_format: Some(KvFormat::Q8_0),
                 ..LlmSettings::default()
             },
+            sd: SdSettings {
+                queue_length: Some(3),
+                thread_count: None,
+            },
             force: false,
             evict: false,
         };
         let id: WorkerId = "qwen-1".parse().unwrap();
-        let words = arguments(
-            &request,
-            DeviceId::CPU,
-            &id,
-            Path::new("/w/model/qwen.gguf"),
-            Path::new("/w/s"),
-        );
+        let words = |request: &SpawnRequest| {
+            let model = Path::new("/w/model/qwen.gguf");
+            let (socket, add_ons) = (Path::new("/w/s"), Path::new("/w/add-ons"));
+            let words = arguments(request, DeviceId::CPU, &id, model, socket, add_ons);
+            words.join(std::ffi::OsStr::new(" "))
+        };
+        let all = "--worker-id qwen-1 --model-id local:qwen --model /w/model/qwen.gguf --device cpu:0 --socket /w/s";
         assert_eq!(
-            words.join(std::ffi::OsStr::new(" ")),
-            "--worker-id qwen-1 --model-id local:qwen --model /w/model/qwen.gguf --device cpu:0 --socket /w/s \
-             --context-length 2048 --threads 2 --kv-format q8_0"
+            words(&request).to_str().unwrap(),
+            format!("{all} --context-length 2048 --threads 2 --kv-format q8_0")
         );
+        let painter = SpawnRequest {
+            worker_type: WorkerType::CpuSd,
+            ..request
+        };
+        assert_eq!(
+            words(&painter).to_str().unwrap(),
+            format!("{all} --add-ons /w/add-ons --queue 3")
+        );
+    }
+
+    #[test]
+    fn only_what_requests_can_use_is_attached() {
+        let mut model = model();
+        assert!(check_add_on(&model).is_err());
+        for (add_on, fits) in [
+            (AddOnKind::Lora, true),
+            (AddOnKind::Vae, true),
+            (AddOnKind::Embedding, true),
+            (AddOnKind::ControlNet, false),
+            (AddOnKind::TextEncoder, false),
+        ] {
+            model.model_type = ModelType::AddOn { add_on, base: None };
+            assert_eq!(check_add_on(&model).is_ok(), fits, "{add_on}");
+        }
     }
 
     #[test]

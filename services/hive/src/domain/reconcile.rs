@@ -54,7 +54,7 @@ mod tests {
     use rbee_artifacts::{ModelId, WorkerType};
 
     use super::*;
-    use crate::domain::{Desired, Keep, LlmSettings, SpawnRequest};
+    use crate::domain::{Desired, Keep, LlmSettings, SdSettings, SpawnRequest};
 
     fn id(number: u8) -> WorkerId {
         format!("w-{number}").parse().unwrap()
@@ -68,6 +68,7 @@ mod tests {
                 worker_type: WorkerType::CpuLlm,
                 device_id: None,
                 llm: LlmSettings::default(),
+                sd: SdSettings::default(),
                 force: false,
                 evict: false,
             },
@@ -76,6 +77,7 @@ mod tests {
             created_at: jiff::Timestamp::UNIX_EPOCH,
             proof: None,
             failure: None,
+            add_ons: Vec::new(),
         }
     }
 

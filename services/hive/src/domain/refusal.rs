@@ -106,6 +106,20 @@ pub enum Refusal {
         /// What was asked for.
         worker_type: WorkerType,
     },
+    /// Requests can't use it.
+    #[error(
+        "{model_id} is not a LoRA, a VAE or an embedding, which alone go with a model; `rbee model show {model_id}` tells what it is"
+    )]
+    NoAddOn {
+        /// The model.
+        model_id: ModelId,
+    },
+    /// The worker has no use for add-ons.
+    #[error("a {worker_type} worker makes no pictures, so nothing can be attached to it")]
+    NoPictures {
+        /// What it is.
+        worker_type: WorkerType,
+    },
     /// The store lacks files of the model.
     #[error("the store lacks {} of the model {model_id}; remove the model and bring it in again", .files.join(", "))]
     FilesMissing {
@@ -130,6 +144,8 @@ impl Refusal {
             Self::InsufficientMemory { .. } => reason::INSUFFICIENT_MEMORY,
             Self::DeviceIncompatible { .. } => reason::DEVICE_INCOMPATIBLE,
             Self::FilesMissing { .. } => reason::MODEL_FILES_MISSING,
+            Self::NoAddOn { .. } => reason::ADD_ON_UNSUITABLE,
+            Self::NoPictures { .. } => reason::MODEL_INCOMPATIBLE,
         }
     }
 }

@@ -17,6 +17,9 @@ pub struct SpawnRequest {
     pub device_id: Option<DeviceId>,
     /// Settings of a text worker.
     pub llm: LlmSettings,
+    /// Settings of an image worker.
+    #[serde(default)]
+    pub sd: SdSettings,
     /// Start it even where it does not fit by estimate.
     pub force: bool,
     /// Stop idle workers if it does not fit otherwise.
@@ -40,6 +43,15 @@ pub struct LlmSettings {
     /// The most bytes that KV caches take together.
     #[serde(default)]
     pub kv_limit_bytes: Option<u64>,
+}
+
+/// Settings of an image worker; what is absent is left to the worker.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SdSettings {
+    /// Requests that may wait.
+    pub queue_length: Option<u32>,
+    /// Threads that compute.
+    pub thread_count: Option<u32>,
 }
 
 /// The steps of a spawn, in their order.

@@ -21,7 +21,7 @@ use crate::host::Host;
 use crate::log::Logs;
 use crate::reconciler::{OrderError, Orders};
 use crate::registrar::Told;
-use crate::spawn::Spawner;
+use crate::spawn::{SpawnError, Spawner};
 use crate::telemetry::Telemetry;
 use crate::worker::{Change, Workers};
 
@@ -295,6 +295,25 @@ impl HiveService for HiveHandler {
         };
         Ok(Response::new(wire::UpdateWorkerResponse {
             worker: Some(self.worker_to_wire(&worker)),
+        }))
+    }
+
+    async fn attach_add_ons(
+        &self,
+        request: Request<wire::AttachAddOnsRequest>,
+    ) -> Result<Response<wire::AttachAddOnsResponse>, Status> {
+        let request = request.get_ref();
+        let id = worker_id(&request.worker_id)?;
+        let worker = self.workers.get(&id);
+        let worker = worker.ok_or_else(|| status::worker_not_found(id.as_str()))?;
+        let add_ons = convert::add_ons_from_wire(&request.model_ids)?;
+        let attached = self.spawner.attach(&id, worker.worker_type, &add_ons).await;
+        let model_ids = attached.map_err(|error| match error {
+            SpawnError::Order(OrderError::Unknown) => status::worker_not_found(id.as_str()),
+            error => status::spawn(&error),
+        })?;
+        Ok(Response::new(wire::AttachAddOnsResponse {
+            model_ids: model_ids.iter().map(ToString::to_string).collect(),
         }))
     }
 

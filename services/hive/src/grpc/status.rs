@@ -109,6 +109,7 @@ fn refused(refusal: &Refusal) -> Fault {
         Refusal::ModelNotFound { model_id }
         | Refusal::ModelIncomplete { model_id }
         | Refusal::ModelFailed { model_id, .. }
+        | Refusal::NoAddOn { model_id }
         | Refusal::FilesMissing { model_id, .. } => fault.with("model_id", model_id),
         Refusal::ModelIncompatible {
             model_id,
@@ -121,7 +122,9 @@ fn refused(refusal: &Refusal) -> Fault {
             ..
         } => fault.with("worker_type", worker_type).with("platform", platform),
         Refusal::DeviceNotFound { device_id, .. } => fault.with("device_id", device_id),
-        Refusal::NoDevice { worker_type, .. } => fault.with("worker_type", worker_type),
+        Refusal::NoDevice { worker_type, .. } | Refusal::NoPictures { worker_type } => {
+            fault.with("worker_type", worker_type)
+        }
         Refusal::ContextTooLong { .. } => fault.field("llm.context_length", refusal.to_string()),
         Refusal::InsufficientMemory { model_id, fits } => {
             let fault = fault.with("model_id", model_id);

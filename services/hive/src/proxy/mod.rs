@@ -23,7 +23,7 @@ use futures_util::FutureExt as _;
 use http::header::{AUTHORIZATION, HOST};
 use http::{HeaderMap, Request, Response};
 use rbee_artifacts::WorkerId;
-use rbee_proto::worker::v1::{text_service_server, worker_service_server};
+use rbee_proto::worker::v1::{image_service_server, text_service_server, worker_service_server};
 use rbee_service_kit::client::WORKER_ID;
 use rbee_service_kit::fault::Chain;
 use rbee_service_kit::telemetry::propagation;
@@ -86,14 +86,19 @@ impl Intercept for Proxy {
 
 /// Whether only workers serve this method. Health, reflection and events are the hive's own too.
 fn is_of_a_worker(path: &str) -> bool {
-    let service = path.trim_start_matches('/').split('/').next();
-    service == Some(text_service_server::SERVICE_NAME) || service == Some(worker_service_server::SERVICE_NAME)
+    service_of(path) == Some(worker_service_server::SERVICE_NAME) || is_work(path)
 }
 
 /// Whether a call makes a worker work. Questions about it don't.
 fn is_work(path: &str) -> bool {
-    let service = path.trim_start_matches('/').split('/').next();
-    service == Some(text_service_server::SERVICE_NAME)
+    matches!(
+        service_of(path),
+        Some(text_service_server::SERVICE_NAME | image_service_server::SERVICE_NAME)
+    )
+}
+
+fn service_of(path: &str) -> Option<&str> {
+    path.trim_start_matches('/').split('/').next()
 }
 
 /// When a call must be over. Without a deadline that is never.

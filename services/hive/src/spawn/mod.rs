@@ -5,6 +5,7 @@
 //! it. A spawn that does not end with a worker that is ready leaves nothing behind: process, folder, socket and place
 //! in the table all belong to values that are dropped.
 
+mod add_ons;
 mod announce;
 mod binaries;
 mod check;

@@ -159,12 +159,20 @@ impl Parts {
         let program = self.binaries.make_ready(&binary).await?;
         let folder = WorkerFolder::create(self.folders.workers(), id, self.folders.sockets().of(id))?;
         let model_path = folder.link_model(&files)?;
+        self.attach_what_is_wanted(id, &folder).await?;
         let token = token()?;
         let limit = plan::memory_limit(request, placed.fit.as_ref(), self.config.limit_memory);
         let cgroup = self.cgroups.create(id.as_str(), limit);
         let command = WorkerCommand {
             program,
-            arguments: plan::arguments(request, placed.device_id, id, &model_path, folder.socket()),
+            arguments: plan::arguments(
+                request,
+                placed.device_id,
+                id,
+                &model_path,
+                folder.socket(),
+                &folder.add_ons(),
+            ),
             environment: environment::for_worker(
                 std::env::vars_os(),
                 &self.config.environment,

@@ -151,7 +151,7 @@ mod tests {
     use rbee_artifacts::{DeviceId, ModelId, WorkerType};
 
     use super::*;
-    use crate::domain::LlmSettings;
+    use crate::domain::{LlmSettings, SdSettings};
 
     fn record() -> Arc<SpawnRecord> {
         let request = SpawnRequest {
@@ -159,6 +159,7 @@ mod tests {
             worker_type: WorkerType::CpuLlm,
             device_id: Some(DeviceId::CPU),
             llm: LlmSettings::default(),
+            sd: SdSettings::default(),
             force: false,
             evict: false,
         };

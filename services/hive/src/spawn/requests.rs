@@ -66,7 +66,7 @@ mod tests {
     use rbee_artifacts::{DeviceId, ModelId, WorkerType};
 
     use super::*;
-    use crate::domain::LlmSettings;
+    use crate::domain::{LlmSettings, SdSettings};
     use crate::spawn::{SpawnError, SpawnEvent};
 
     fn request(name: &str) -> SpawnRequest {
@@ -75,6 +75,7 @@ mod tests {
             worker_type: WorkerType::CpuLlm,
             device_id: Some(DeviceId::CPU),
             llm: LlmSettings::default(),
+            sd: SdSettings::default(),
             force: false,
             evict: false,
         }

@@ -33,6 +33,11 @@ impl Spawner {
         }
     }
 
+    /// What it works with.
+    pub(super) fn parts(&self) -> &Parts {
+        &self.parts
+    }
+
     /// Begins a spawn, or joins the one that the same request began before. Without a request id
     /// every request is a new one.
     ///
@@ -64,6 +69,7 @@ impl Spawner {
             created_at: jiff::Timestamp::now(),
             proof: None,
             failure: None,
+            add_ons: Vec::new(),
         };
         if let Err(error) = self.parts.orders.spawn(desired).await {
             // Who joined meanwhile hears it too.

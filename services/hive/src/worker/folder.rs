@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 use rbee_artifacts::WorkerId;
 
+use super::add_ons;
+
 /// Why a worker's folder could not be made ready.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot prepare the worker's folder {}", path.display())]
@@ -22,6 +24,7 @@ pub(crate) struct FolderError {
 /// ```text
 /// <workers>/<id>/            mode 0700, the process's working folder
 /// <workers>/<id>/model/      the model's files, as links to their blobs
+/// <workers>/<id>/add-ons/    of an image worker: what its requests can use beside the model ([`super::add_ons`])
 /// ```
 #[derive(Debug)]
 pub(crate) struct WorkerFolder {
@@ -50,6 +53,12 @@ impl WorkerFolder {
     #[must_use]
     pub(crate) fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Where its add-ons are.
+    #[must_use]
+    pub(crate) fn add_ons(&self) -> PathBuf {
+        add_ons::folder_in(&self.path)
     }
 
     /// Where the worker listens.

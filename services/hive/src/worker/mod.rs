@@ -2,6 +2,7 @@
 //! what everybody else sees.
 
 mod activity;
+pub(crate) mod add_ons;
 mod ended;
 mod folder;
 mod narrate;

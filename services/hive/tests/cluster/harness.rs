@@ -211,6 +211,7 @@ impl Cluster {
         let wire_type = match worker_type {
             WorkerType::CpuLlm => types::WorkerType::CpuLlm,
             WorkerType::CudaLlm => types::WorkerType::CudaLlm,
+            WorkerType::CpuSd => types::WorkerType::CpuSd,
             other => panic!("no test needs {other}"),
         };
         let binary = types::WorkerBinary {

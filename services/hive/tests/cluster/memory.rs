@@ -56,9 +56,10 @@ async fn check(
         model_id: request.model_id.clone(),
         worker_type: request.worker_type,
         device_id: request.device_id.clone(),
-        settings: request
-            .settings
-            .map(|Settings::Llm(llm)| hive::check_spawn_request::Settings::Llm(llm)),
+        settings: request.settings.map(|settings| match settings {
+            Settings::Llm(llm) => hive::check_spawn_request::Settings::Llm(llm),
+            Settings::Sd(sd) => hive::check_spawn_request::Settings::Sd(sd),
+        }),
     };
     match cluster.hive_client().check_spawn(request).await {
         Ok(answer) => Ok(answer.into_inner()),

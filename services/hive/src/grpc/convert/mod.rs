@@ -1,10 +1,12 @@
 //! Between the contract's messages and the hive's own types. Models and worker programs, which are not
 //! its own, are read by `rbee-wire`.
 
+mod add_ons;
 mod cluster;
 mod keep;
 mod spawn;
 
+pub(crate) use add_ons::add_ons_from_wire;
 pub(crate) use cluster::{
     Identity, device_to_wire, devices_to_wire, hive_to_wire, state_to_wire, worker_to_wire,
 };

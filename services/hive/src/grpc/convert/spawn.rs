@@ -9,16 +9,17 @@ use rbee_service_kit::Fault;
 use rbee_wire::required_worker_type;
 
 use super::{Identity, device_to_wire, worker_to_wire};
-use crate::domain::{Fit, LlmSettings, SpawnRequest, SpawnStep, fit_words};
+use crate::domain::{Fit, LlmSettings, SdSettings, SpawnRequest, SpawnStep, fit_words};
 use crate::grpc::status;
 use crate::spawn::{Check, SpawnError, SpawnEvent};
 
 /// Reads what a client wants spawned.
 pub(crate) fn spawn_from_wire(request: &hive::SpawnWorkerRequest) -> Result<SpawnRequest, Fault> {
-    let settings = request
-        .settings
-        .as_ref()
-        .map(|hive::spawn_worker_request::Settings::Llm(llm)| llm);
+    use hive::spawn_worker_request::Settings as Given;
+    let settings = request.settings.as_ref().map(|settings| match settings {
+        Given::Llm(llm) => Settings::Llm(llm),
+        Given::Sd(sd) => Settings::Sd(sd),
+    });
     Ok(SpawnRequest {
         force: request.force,
         evict: request.evict,
@@ -33,10 +34,11 @@ pub(crate) fn spawn_from_wire(request: &hive::SpawnWorkerRequest) -> Result<Spaw
 
 /// Reads what a client wants checked.
 pub(crate) fn check_from_wire(request: &hive::CheckSpawnRequest) -> Result<SpawnRequest, Fault> {
-    let settings = request
-        .settings
-        .as_ref()
-        .map(|hive::check_spawn_request::Settings::Llm(llm)| llm);
+    use hive::check_spawn_request::Settings as Given;
+    let settings = request.settings.as_ref().map(|settings| match settings {
+        Given::Llm(llm) => Settings::Llm(llm),
+        Given::Sd(sd) => Settings::Sd(sd),
+    });
     wanted(
         &request.model_id,
         request.worker_type,
@@ -45,19 +47,43 @@ pub(crate) fn check_from_wire(request: &hive::CheckSpawnRequest) -> Result<Spawn
     )
 }
 
+/// The settings of either request.
+#[derive(Clone, Copy)]
+enum Settings<'a> {
+    Llm(&'a hive::LlmWorkerSettings),
+    Sd(&'a hive::SdWorkerSettings),
+}
+
+impl Settings<'_> {
+    fn field(&self) -> (&'static str, ModelCategory) {
+        match self {
+            Self::Llm(_) => ("llm", ModelCategory::Llm),
+            Self::Sd(_) => ("sd", ModelCategory::StableDiffusion),
+        }
+    }
+}
+
 fn wanted(
     model_id: &str,
     worker_type: i32,
     device_id: &str,
-    settings: Option<&hive::LlmWorkerSettings>,
+    settings: Option<Settings<'_>>,
 ) -> Result<SpawnRequest, Fault> {
     let worker_type = required_worker_type("worker_type", worker_type)
         .map_err(|error| Fault::invalid(error.field, "is not a worker type; `cpu-llm` is one"))?;
-    if settings.is_some() && worker_type.model_type_category() != ModelCategory::Llm {
+    if let Some((field, category)) = settings.as_ref().map(Settings::field)
+        && worker_type.model_type_category() != category
+    {
         return Err(Fault::invalid(
-            "llm",
+            field,
             format!("are not settings of a {worker_type} worker"),
         ));
+    }
+    let (mut llm, mut sd) = (LlmSettings::default(), SdSettings::default());
+    match settings {
+        Some(Settings::Llm(settings)) => llm = settings_from_wire(settings)?,
+        Some(Settings::Sd(settings)) => sd = sd_from_wire(settings)?,
+        None => {}
     }
     let device_id = (!device_id.is_empty())
         .then(|| device_id.parse())
@@ -69,7 +95,8 @@ fn wanted(
             .map_err(|error| status::invalid_model_id(&error))?,
         worker_type,
         device_id,
-        llm: settings.map(settings_from_wire).transpose()?.unwrap_or_default(),
+        llm,
+        sd,
         force: false,
         evict: false,
     })
@@ -117,16 +144,12 @@ fn fit_to_wire(fit: &Fit, check: &Check) -> hive::DeviceFit {
 }
 
 fn settings_from_wire(llm: &hive::LlmWorkerSettings) -> Result<LlmSettings, Fault> {
-    for (field, value, most) in [
+    in_range(&[
         ("llm.context_length", llm.context_length, u32::MAX),
         ("llm.slot_count", llm.slot_count, 1024),
         ("llm.queue_length", llm.queue_length, 1 << 20),
         ("llm.thread_count", llm.thread_count, 4096),
-    ] {
-        if value.is_some_and(|value| value > most || (value == 0 && field != "llm.queue_length")) {
-            return Err(Fault::invalid(field, format!("must be between 1 and {most}")));
-        }
-    }
+    ])?;
     if llm.kv_limit_bytes == Some(0) {
         return Err(Fault::invalid("llm.kv_limit_bytes", "must be at least 1"));
     }
@@ -149,6 +172,31 @@ fn settings_from_wire(llm: &hive::LlmWorkerSettings) -> Result<LlmSettings, Faul
         kv_format,
         kv_limit_bytes: llm.kv_limit_bytes,
     })
+}
+
+fn sd_from_wire(sd: &hive::SdWorkerSettings) -> Result<SdSettings, Fault> {
+    in_range(&[
+        ("sd.queue_length", sd.queue_length, 1024),
+        ("sd.thread_count", sd.thread_count, 4096),
+    ])?;
+    Ok(SdSettings {
+        queue_length: sd.queue_length,
+        thread_count: sd.thread_count,
+    })
+}
+
+fn in_range(fields: &[(&'static str, Option<u32>, u32)]) -> Result<(), Fault> {
+    for &(field, value, most) in fields {
+        // Nobody has to be allowed to wait.
+        let least = u32::from(!field.ends_with(".queue_length"));
+        if value.is_some_and(|value| !(least..=most).contains(&value)) {
+            return Err(Fault::invalid(
+                field,
+                format!("must be between {least} and {most}"),
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// Writes what happened in a spawn; an error is none of these.

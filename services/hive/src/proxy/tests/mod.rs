@@ -32,6 +32,20 @@ mod ends;
 mod flow;
 mod passes;
 
+#[test]
+fn answers_and_pictures_are_work_and_questions_are_not() {
+    for (path, work) in [
+        ("/rbee.worker.v1.TextService/Chat", true),
+        ("/rbee.worker.v1.ImageService/GenerateImage", true),
+        ("/rbee.worker.v1.WorkerService/GetInfo", false),
+        ("/grpc.health.v1.Health/Check", false),
+    ] {
+        assert_eq!(super::is_work(path), work, "{path}");
+        let only_workers = path.starts_with("/rbee.worker.");
+        assert_eq!(super::is_of_a_worker(path), only_workers, "{path}");
+    }
+}
+
 /// Long enough for a loaded machine.
 const DEADLINE: Duration = Duration::from_secs(30);
 
