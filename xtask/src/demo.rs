@@ -1,19 +1,22 @@
-//! `cargo xtask demo --headless`: a whole cluster on this machine, from nothing to a streaming answer.
+//! `cargo xtask demo --headless`: a whole cluster on this machine, from nothing to a streaming answer and a picture that
+//! is made at the same time.
 //!
 //! The demo does what a user would do by hand, with the same programs: `rbee up`, `rbee model import`,
-//! `rbee worker spawn`, `rbee chat`. It works in a folder of its own and leaves nothing behind.
+//! `rbee worker spawn`, `rbee image`, `rbee chat`. It works in a folder of its own and leaves nothing behind.
 
 mod cluster;
+mod painting;
 mod result;
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 
 use anyhow::{Context, Result, bail};
 use fs_err as fs;
 
 use self::cluster::Cluster;
+use self::painting::{Painted, Painting};
 use self::result::Answer;
 use crate::interrupt::{self, Interrupt, Interrupted};
 use crate::system::{self, Need};
@@ -55,7 +58,7 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<ExitCo
         return Ok(ExitCode::from(2));
     }
     system::ensure(&[Need::CCompiler, Need::Pip])?;
-    say("building rbee and its worker (release)");
+    say("building rbee and its workers (release)");
     let arguments_of_build = [
         "--release",
         "--locked",
@@ -63,6 +66,8 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<ExitCo
         "rbee",
         "--package",
         "llm-worker-rbee",
+        "--package",
+        "sd-worker-rbee",
     ];
     process::run(workspace.cargo("build").args(arguments_of_build))?;
     let rbee = workspace.target.join("release/rbee");
@@ -78,7 +83,12 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<ExitCo
         .tempdir_in(&parent)
         .with_context(|| format!("cannot write in {}", parent.display()))?;
     folder.disable_cleanup(arguments.keep);
-    let done = converse(&interrupt, &rbee, &model, folder.path(), arguments);
+    let models = Models {
+        text: model,
+        image: workspace.root.join(painting::MODEL),
+        picture: workspace.target.join("demo.png"),
+    };
+    let done = converse(&interrupt, &rbee, &models, folder.path(), arguments);
     if arguments.keep {
         say(&format!("kept: {}", folder.path().display()));
     }
@@ -92,16 +102,24 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<ExitCo
     Ok(ExitCode::SUCCESS)
 }
 
+/// What the demo works with.
+struct Models {
+    text: PathBuf,
+    image: PathBuf,
+    /// Where the picture goes.
+    picture: PathBuf,
+}
+
 fn converse(
     interrupt: &Interrupt,
     rbee: &Path,
-    model: &Path,
+    models: &Models,
     folder: &Path,
     arguments: &Arguments,
 ) -> Result<Option<Answer>> {
     say("starting the cluster: rbee up");
     let cluster = Cluster::start(interrupt, rbee, folder)?;
-    let outcome = ask(interrupt, &cluster, model, arguments);
+    let outcome = ask(interrupt, &cluster, models, arguments);
     match outcome {
         Ok(answer) => {
             say("stopping the cluster");
@@ -124,27 +142,51 @@ fn converse(
 fn ask(
     interrupt: &Interrupt,
     cluster: &Cluster,
-    model: &Path,
+    models: &Models,
     arguments: &Arguments,
 ) -> Result<Option<Answer>> {
     say(&format!(
-        "the cluster is up at {}; importing the model",
+        "the cluster is up at {}; importing the models",
         cluster.address()
     ));
-    wait(
-        interrupt,
-        cluster
-            .rbee(["model", "import"])
-            .arg(model)
-            .args(["--name", MODEL_NAME]),
-    )?;
-    say("spawning a worker");
-    wait(
-        interrupt,
-        &mut cluster.rbee([
-            "worker", "spawn", MODEL_ID, "--type", "cpu-llm", "--device", "cpu:0",
-        ]),
-    )?;
+    say(
+        "the image model is a tiny one with random weights, which makes coloured noise: a real one cannot be fetched here",
+    );
+    for (file, name) in [(&models.text, MODEL_NAME), (&models.image, painting::MODEL_NAME)] {
+        let mut import = cluster.rbee(["model", "import"]);
+        wait(interrupt, import.arg(file).args(["--name", name]))?;
+    }
+    say("spawning two workers");
+    for (id, kind) in [(MODEL_ID, "cpu-llm"), (painting::MODEL_ID, "cpu-sd")] {
+        let spawn = ["worker", "spawn", id, "--type", kind, "--device", "cpu:0"];
+        wait(interrupt, &mut cluster.rbee(spawn))?;
+    }
+    let painting = Painting::begin(cluster, &models.picture)?;
+    let before = painting.steps();
+    let answer = match answer(interrupt, cluster, arguments) {
+        Ok(answer) => answer,
+        Err(error) => {
+            painting.give_up();
+            return Err(error);
+        }
+    };
+    let beside = painting.steps() - before;
+    let painted = painting.finish(interrupt, beside)?;
+    tell(&painted);
+    Ok(answer.map(|answer| answer.with(painted)))
+}
+
+fn tell(painted: &Painted) {
+    say(&format!(
+        "the picture is done: {} ({} steps, {} of them while the answer was being written)",
+        painted.file.display(),
+        painted.steps,
+        painted.steps_beside_the_answer
+    ));
+}
+
+/// Asks the text model; the answer goes to standard output, or with `--json` back to the caller.
+fn answer(interrupt: &Interrupt, cluster: &Cluster, arguments: &Arguments) -> Result<Option<Answer>> {
     say(&format!("asking: {}", arguments.prompt));
     let prompt = format!("--prompt={}", arguments.prompt);
     let mut chat = cluster.rbee(["chat", MODEL_ID, &prompt, "--max-tokens", MOST_TOKENS]);

@@ -339,7 +339,12 @@ pub fn up_command(folder: &Path) -> Command {
 
 /// Fails with the command that helps if the worker's program is missing.
 pub fn assert_worker_is_built() {
-    let worker = Path::new(RBEE).with_file_name("llm-worker-rbee-cpu");
+    assert_program_is_built("llm-worker-rbee-cpu");
+}
+
+/// Fails with the command that builds it if a worker program is missing.
+pub fn assert_program_is_built(name: &str) {
+    let worker = Path::new(RBEE).with_file_name(name);
     assert!(
         worker.is_file(),
         "{} is missing: build it with `cargo build --workspace --bins`",

@@ -4,6 +4,8 @@ use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::painting::Painted;
+
 /// The one JSON object of `cargo xtask demo --headless --json`. What could not be measured is null.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Answer {
@@ -15,9 +17,20 @@ pub(super) struct Answer {
     /// After the first token.
     tokens_per_second: Option<f64>,
     text: String,
+    /// The picture that was made beside it.
+    #[serde(skip_deserializing)]
+    picture: Option<Painted>,
 }
 
 impl Answer {
+    /// The same with the picture that was made beside it.
+    pub(super) fn with(self, painted: Painted) -> Self {
+        Self {
+            picture: Some(painted),
+            ..self
+        }
+    }
+
     /// Reads the last of the JSON documents that `rbee chat --json` printed.
     pub(super) fn from_chat(said: &str) -> Result<Self> {
         let documents = serde_json::Deserializer::from_str(said).into_iter::<Value>();
