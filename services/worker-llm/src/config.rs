@@ -4,15 +4,36 @@
 use std::num::NonZeroUsize;
 
 use clap::Parser;
-use rbee_artifacts::DeviceId;
+use rbee_artifacts::{DeviceId, DeviceKind, WorkerType};
 use rbee_worker_kit::WorkerArguments;
 
 use crate::kernels::KvType;
 
+/// What this build computes on.
+pub const DEVICE_KIND: DeviceKind = if cfg!(feature = "cuda") {
+    DeviceKind::Cuda
+} else if cfg!(feature = "metal") {
+    DeviceKind::Metal
+} else {
+    DeviceKind::Cpu
+};
+
+/// Which worker this build is.
+pub const WORKER_TYPE: WorkerType = match DEVICE_KIND {
+    DeviceKind::Cpu => WorkerType::CpuLlm,
+    DeviceKind::Cuda => WorkerType::CudaLlm,
+    DeviceKind::Metal => WorkerType::MetalLlm,
+};
+
 /// The name of the program, in logs, traces and `--version`.
-pub const PROGRAM: &str = "llm-worker-rbee-cpu";
-/// The only device of this build.
-pub const DEVICE: DeviceId = DeviceId::CPU;
+pub const PROGRAM: &str = WORKER_TYPE.binary_name();
+
+/// The device that is taken if none is named.
+const DEFAULT_DEVICE: &str = match DEVICE_KIND {
+    DeviceKind::Cpu => "cpu:0",
+    DeviceKind::Cuda => "cuda:0",
+    DeviceKind::Metal => "metal:0",
+};
 
 /// The end of `--help`.
 const BY_HAND: &str = "\
@@ -34,8 +55,8 @@ pub struct Arguments {
     /// What all workers have.
     #[command(flatten)]
     pub worker: WorkerArguments,
-    /// Device to compute on; this build has cpu:0
-    #[arg(long, value_name = "DEVICE", default_value_t = DEVICE)]
+    /// Device to compute on, of the kind that this program was built for
+    #[arg(long, value_name = "DEVICE", default_value = DEFAULT_DEVICE)]
     pub device: DeviceId,
     /// Tokens of prompt and answer together, for each request [default: what the model was made
     /// for]
@@ -50,7 +71,7 @@ pub struct Arguments {
     /// Compute threads [default: as many as there are processor cores]
     #[arg(long, value_name = "N")]
     pub threads: Option<NonZeroUsize>,
-    /// How the KV cache keeps its numbers: f16, or q8_0 for half the memory
+    /// How the KV cache keeps its numbers: f16, or on a processor q8_0 for half the memory
     #[arg(long, value_name = "FORMAT", default_value = "f16", value_parser = ["f16", "q8_0"])]
     pub kv_format: String,
     /// Bytes for the KV caches of running requests and of what is kept for the next turn [default: what
@@ -106,7 +127,7 @@ mod tests {
     #[test]
     fn what_is_left_out_has_a_default() {
         let arguments = parse(&[]).unwrap();
-        assert_eq!(arguments.device, DeviceId::CPU);
+        assert_eq!(arguments.device.kind(), DEVICE_KIND);
         assert_eq!((arguments.slots.get(), arguments.queue), (4, 32));
         assert_eq!(arguments.context_length, None);
         assert_eq!(arguments.worker.drain_grace, Duration::from_secs(8));

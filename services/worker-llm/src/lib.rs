@@ -28,6 +28,7 @@ pub mod grpc;
 pub mod kernels;
 pub mod load;
 pub mod model;
+pub mod program;
 pub mod sampling;
 pub mod service;
 pub mod text;

@@ -4,16 +4,17 @@ use std::io::{self, ErrorKind};
 use std::path::PathBuf;
 use std::time::Instant;
 
-use rbee_artifacts::DeviceId;
+use candle_core::Device;
 use rbee_artifacts::detect::DetectError;
 use rbee_artifacts::gguf::GgufError;
+use rbee_artifacts::{DeviceId, DeviceKind};
 use rbee_service_kit::{narrate, narrate_warn, reason};
 use rbee_worker_kit::WorkerArguments;
 
-use crate::config::{Arguments, DEVICE};
-use crate::engine::{Engine, EngineConfig};
+use crate::config::{Arguments, DEVICE_KIND};
+use crate::engine::{Backend, Engine, EngineConfig};
 use crate::generator::Generator;
-use crate::model::{CpuBackend, LoadError, LoadOptions, ModelFiles};
+use crate::model::{CpuBackend, DeviceBackend, LoadError, LoadOptions, ModelFiles};
 use crate::text::tokenizer::chat_template;
 use crate::text::{ChatTemplate, TemplateError, Tokenizer, TokenizerError};
 
@@ -21,7 +22,7 @@ use crate::text::{ChatTemplate, TemplateError, Tokenizer, TokenizerError};
 #[derive(Debug, thiserror::Error)]
 pub enum LoadFailure {
     /// This build can't compute there.
-    #[error("this worker computes on {DEVICE} and has no device {device}")]
+    #[error("this worker computes on {DEVICE_KIND} devices and has no device {device}")]
     Device {
         /// What was asked for.
         device: DeviceId,
@@ -59,7 +60,8 @@ impl rbee_worker_kit::LoadFailure for LoadFailure {
                 ..
             } => reason::MODEL_UNSUPPORTED,
             Self::Tokenizer { .. } => reason::MODEL_CORRUPT,
-            Self::Model(LoadError::ContextLength { .. }) => reason::INVALID_ARGUMENT,
+            Self::Model(LoadError::ContextLength { .. } | LoadError::KvFormat) => reason::INVALID_ARGUMENT,
+            Self::Model(LoadError::Device(message)) => of_device(message),
             Self::Model(LoadError::Threads { .. }) | Self::Thread(_) => reason::WORKER_START_FAILED,
         }
     }
@@ -70,6 +72,16 @@ fn of_system(error: &io::Error) -> &'static str {
         ErrorKind::NotFound => reason::MODEL_FILES_MISSING,
         ErrorKind::OutOfMemory => reason::OUT_OF_MEMORY,
         _ => reason::WORKER_START_FAILED,
+    }
+}
+
+/// Drivers tell what is wrong in words only.
+fn of_device(message: &str) -> &'static str {
+    let message = message.to_ascii_lowercase();
+    if message.contains("out of memory") || message.contains("out_of_memory") {
+        reason::OUT_OF_MEMORY
+    } else {
+        reason::WORKER_START_FAILED
     }
 }
 
@@ -100,10 +112,9 @@ pub fn load(arguments: &Arguments, progress: impl Fn(f64)) -> Result<Generator, 
         model,
         ..
     } = &arguments.worker;
-    if arguments.device != DEVICE {
-        return Err(LoadFailure::Device {
-            device: arguments.device,
-        });
+    let device = arguments.device;
+    if device.kind() != DEVICE_KIND || (device.kind() == DeviceKind::Cpu && device != DeviceId::CPU) {
+        return Err(LoadFailure::Device { device });
     }
     narrate!(worker_id = %worker_id, model_id = %model_id, "loading {model_id} from {}", model.display());
     let began = Instant::now();
@@ -119,7 +130,7 @@ pub fn load(arguments: &Arguments, progress: impl Fn(f64)) -> Result<Generator, 
         kv_type: arguments.kv_type(),
         ..LoadOptions::default()
     };
-    let backend = CpuBackend::load(&files, &options, &mut |fraction| progress(fraction))?;
+    let backend = backend(device, &files, &options, &mut |fraction| progress(fraction))?;
     if let Err(error) = &template {
         narrate_warn!(worker_id = %worker_id, "{model_id} cannot chat: {error}");
     }
@@ -129,7 +140,7 @@ pub fn load(arguments: &Arguments, progress: impl Fn(f64)) -> Result<Generator, 
         kv_limit_bytes: arguments.kv_limit_bytes,
         ..EngineConfig::default()
     };
-    let engine = Engine::start(Box::new(backend), config).map_err(LoadFailure::Thread)?;
+    let engine = Engine::start(backend, config).map_err(LoadFailure::Thread)?;
     let info = engine.info();
     narrate!(
         worker_id = %worker_id,
@@ -141,6 +152,23 @@ pub fn load(arguments: &Arguments, progress: impl Fn(f64)) -> Result<Generator, 
         began.elapsed().as_secs_f64(),
     );
     Ok(Generator::new(worker_id.clone(), engine, tokenizer, template))
+}
+
+/// The model where it is to run: our own kernels on a processor, candle's on a GPU.
+fn backend(
+    device: DeviceId,
+    files: &ModelFiles,
+    options: &LoadOptions,
+    progress: &mut dyn FnMut(f64),
+) -> Result<Box<dyn Backend>, LoadFailure> {
+    let ordinal = usize::try_from(device.index()).unwrap_or(usize::MAX);
+    let gpu = match device.kind() {
+        DeviceKind::Cpu => return Ok(Box::new(CpuBackend::load(files, options, progress)?)),
+        DeviceKind::Cuda => Device::new_cuda(ordinal),
+        DeviceKind::Metal => Device::new_metal(ordinal),
+    };
+    let gpu = gpu.map_err(|error| LoadError::Device(error.to_string()))?;
+    Ok(Box::new(DeviceBackend::load(files, options, &gpu, progress)?))
 }
 
 /// What turns text into tokens, and conversations into text.

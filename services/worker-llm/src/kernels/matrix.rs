@@ -163,6 +163,11 @@ impl Matrix {
         is_float(self.kind)
     }
 
+    /// All its bytes.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        self.data.as_slice()
+    }
+
     /// The bytes of some rows.
     pub(super) fn row_range(&self, range: Range<usize>) -> &[u8] {
         &self.data.as_slice()[range.start * self.row_bytes..range.end * self.row_bytes]

@@ -34,6 +34,7 @@ pub use float::{
 };
 pub use isa::Isa;
 pub use matrix::{Matrix, MatrixError, SharedBytes};
+pub(crate) use reference::candle_dtype;
 
 #[cfg(test)]
 mod tests;

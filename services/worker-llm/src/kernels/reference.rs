@@ -10,7 +10,7 @@ use rbee_artifacts::gguf::GgmlType;
 /// # Errors
 /// What candle says, should it not read a format that there is a kernel for.
 pub(super) fn dequantise(kind: GgmlType, blocks: &[u8], out: &mut [f32]) -> Result<()> {
-    let Some(dtype) = dtype(kind) else {
+    let Some(dtype) = candle_dtype(kind) else {
         candle_core::bail!("candle has no format {kind}");
     };
     // A copy, since candle insists on an alignment that a mapped file need not have.
@@ -20,7 +20,8 @@ pub(super) fn dequantise(kind: GgmlType, blocks: &[u8], out: &mut [f32]) -> Resu
     Ok(())
 }
 
-fn dtype(kind: GgmlType) -> Option<GgmlDType> {
+/// What candle calls a format of blocks that there is a kernel for.
+pub(crate) fn candle_dtype(kind: GgmlType) -> Option<GgmlDType> {
     Some(match kind {
         GgmlType::Q4_0 => GgmlDType::Q4_0,
         GgmlType::Q4_1 => GgmlDType::Q4_1,

@@ -90,7 +90,11 @@ impl CpuBackend {
     }
 }
 
-fn model_info(files: &ModelFiles, spec: &DecoderSpec, options: &LoadOptions) -> Result<ModelInfo, LoadError> {
+pub(super) fn model_info(
+    files: &ModelFiles,
+    spec: &DecoderSpec,
+    options: &LoadOptions,
+) -> Result<ModelInfo, LoadError> {
     let description = files.description()?;
     let longest = spec.context_length;
     let context_length = options.context_length.unwrap_or(longest);

@@ -6,7 +6,8 @@ mod rotation;
 
 use rayon::prelude::*;
 
-use self::rotation::{Rotation, frequencies};
+pub(super) use self::feed_forward::shares;
+pub(super) use self::rotation::{Rotation, frequencies};
 use super::spec::DecoderSpec;
 use super::weights::Weights;
 use crate::engine::BackendError;

@@ -44,6 +44,12 @@ pub enum LoadError {
         /// The model's own context length, in tokens.
         longest: usize,
     },
+    /// The device fails, or has no room for the model.
+    #[error("the device cannot take the model: {0}")]
+    Device(String),
+    /// The KV cache can't be kept so on this device.
+    #[error("on a GPU the KV cache is kept as f16")]
+    KvFormat,
     /// The compute threads could not be started.
     #[error("cannot start {threads} compute threads: {message}")]
     Threads {

@@ -6,6 +6,7 @@
 //!                                    → Weights (tensors by their roles, still in the files)
 //!                                    → Decoder (one forward pass for every architecture)
 //!                                    → CpuBackend (sequences and their KV caches)
+//!                                    or DeviceBackend (the same on candle's devices: GPUs)
 //! ```
 //!
 //! One definition serves every architecture: [`DecoderSpec`] says which parts there are, and
@@ -14,6 +15,7 @@
 
 mod backend;
 mod decoder;
+mod device;
 mod error;
 mod file;
 mod files;
@@ -25,6 +27,7 @@ mod weights;
 
 pub use backend::{CpuBackend, LoadOptions};
 pub use decoder::{Decoder, KvCache, LogitsFor, Segment};
+pub use device::DeviceBackend;
 pub use error::LoadError;
 pub use file::ModelFile;
 pub use files::ModelFiles;

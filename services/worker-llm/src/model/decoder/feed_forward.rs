@@ -26,9 +26,9 @@ pub(super) struct Routed {
 
 /// A row that an expert is to see, and how much its result counts.
 #[derive(Debug, Clone, Copy, PartialEq)]
-struct Share {
-    row: usize,
-    weight: f32,
+pub(in crate::model) struct Share {
+    pub(in crate::model) row: usize,
+    pub(in crate::model) weight: f32,
 }
 
 impl Decoder {
@@ -117,7 +117,7 @@ impl Decoder {
 
 /// For each expert the rows that it sees: those where its score is among the best. A row's shares are
 /// the softmax of its scores (Shazeer et al. 2017).
-fn shares(scores: &[f32], spec: ExpertSpec) -> Vec<Vec<Share>> {
+pub(in crate::model) fn shares(scores: &[f32], spec: ExpertSpec) -> Vec<Vec<Share>> {
     let mut shares = vec![Vec::new(); spec.count];
     let mut order: Vec<usize> = Vec::new();
     for (row, scores) in scores.chunks_exact(spec.count).enumerate() {

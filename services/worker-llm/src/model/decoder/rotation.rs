@@ -5,13 +5,13 @@ use std::f32::consts::TAU;
 use crate::model::spec::{RopeScale, RopeSpec};
 
 /// The cosines and sines of one rotation for every row of a pass: `[row][pair]`.
-pub(super) struct Rotation {
-    pub(super) cos: Vec<f32>,
-    pub(super) sin: Vec<f32>,
+pub(in crate::model) struct Rotation {
+    pub(in crate::model) cos: Vec<f32>,
+    pub(in crate::model) sin: Vec<f32>,
 }
 
 impl Rotation {
-    pub(super) fn new(frequencies: &[f32], positions: &[usize]) -> Self {
+    pub(in crate::model) fn new(frequencies: &[f32], positions: &[usize]) -> Self {
         let angles = positions.iter().flat_map(|&position| {
             frequencies
                 .iter()
@@ -24,7 +24,7 @@ impl Rotation {
 
 /// How far each pair turns from one position to the next: `theta^(-2i / dim)`, and what the scaling
 /// makes of it. `factors` are those of the file's tensor, where it has one.
-pub(super) fn frequencies(rope: &RopeSpec, dim: usize, factors: Option<&[f32]>) -> Vec<f32> {
+pub(in crate::model) fn frequencies(rope: &RopeSpec, dim: usize, factors: Option<&[f32]>) -> Vec<f32> {
     (0..dim / 2)
         .map(|pair| {
             let exponent = (2 * pair) as f64 / dim as f64;

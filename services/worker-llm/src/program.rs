@@ -1,13 +1,16 @@
-//! The CPU build of the text worker.
+//! The program: arguments → token → telemetry → run.
 
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use llm_worker_rbee::config::{Arguments, PROGRAM};
-use llm_worker_rbee::service;
 use rbee_worker_kit::program;
 
-fn main() -> ExitCode {
+use crate::config::{Arguments, PROGRAM};
+use crate::service;
+
+/// Serves until told to leave.
+#[must_use]
+pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
     program::run(PROGRAM, &arguments.worker.telemetry, async |token, around| {
         service::run(&arguments, token, around).await
