@@ -107,6 +107,7 @@ pub(super) struct Golden {
 #[derive(Deserialize)]
 pub(super) struct Cases {
     family: String,
+    single_file: Option<SingleFile>,
     #[serde(default)]
     pub(super) tokens: Vec<Tokens>,
     #[serde(default)]
@@ -122,6 +123,12 @@ pub(super) struct Cases {
     pub(super) k_diffusion: Vec<Case>,
     #[serde(default)]
     pub(super) lora: Vec<Case>,
+}
+
+#[derive(Deserialize)]
+struct SingleFile {
+    /// Of a UNet alone, words whose last names the model with the text encoders and the VAE.
+    holds: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -242,8 +249,11 @@ impl Golden {
         })
     }
 
-    pub(super) fn family(&self) -> &str {
-        &self.cases.family
+    /// Of a UNet alone, the name of the model whose text encoders and VAE it takes.
+    pub(super) fn host(&self) -> Option<&str> {
+        let holds = self.cases.single_file.as_ref()?.holds.as_deref();
+        let alone = self.cases.family.ends_with("-inpaint");
+        holds?.split_whitespace().next_back().filter(|_| alone)
     }
 
     /// Passes through the UNet.

@@ -55,10 +55,10 @@ fn model(folder: &Path, name: &str, report: &mut Report) -> Result<(), FidelityE
     tokens::check(name, &golden, report)?;
     let own = Folder::open(&folder.join(name))?;
     // A UNet alone takes text encoders and VAE of the model that it was made with.
-    let host = match golden.family() {
-        "sd15-inpaint" => Some(Folder::open(&folder.join("sd15-tiny"))?),
-        _ => None,
-    };
+    let host = golden
+        .host()
+        .map(|host| Folder::open(&folder.join(host)))
+        .transpose()?;
     let forms = match &host {
         Some(host) => [
             ("file", own.file(), host.file()),

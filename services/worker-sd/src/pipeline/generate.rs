@@ -102,16 +102,29 @@ pub fn generate(
     settings.check()?;
     let begin = Instant::now();
     let prompts = Prompts::encode(model, settings)?;
+    let text = begin.elapsed();
+    let timings = generate_from(model, settings, &prompts, observer)?;
+    Ok(Timings { text, ..timings })
+}
+
+/// The same, with prompts that are encoded already.
+///
+/// # Errors
+/// As for [`generate`].
+pub fn generate_from(
+    model: &mut dyn ImageModel,
+    settings: &Settings,
+    prompts: &Prompts,
+    observer: &mut dyn Observer,
+) -> Result<Timings, GenerateError> {
+    settings.check()?;
     let mut generation = Generation {
         total: settings.total_steps()? as u32,
-        timings: Timings {
-            text: begin.elapsed(),
-            ..Timings::default()
-        },
+        timings: Timings::default(),
         model,
         settings,
         observer,
-        prompts: &prompts,
+        prompts,
         image: 0,
         step: 0,
     };

@@ -18,7 +18,7 @@ mod settings;
 mod start;
 
 pub use conditioning::{Conditioning, Prompts};
-pub use generate::{GenerateError, Observer, StepDone, Timings, generate};
+pub use generate::{GenerateError, Observer, StepDone, Timings, generate, generate_from};
 pub use model::{
     CHUNK_TOKENS, Distilled, Family, ImageModel, LATENT_CHANNELS, LATENT_PIXELS, ModelError, ModelTraits,
     Pause, Posterior, TextRow, TextState, TowerTraits, UnetInput,

@@ -115,8 +115,9 @@ fn distilled(steps: usize, training: &Training) -> Table {
         .rev()
         .map(|index| (index * stride) as f64 - 1.0)
         .collect();
+    let every = DISTILLED_STEPS as f64 / steps as f64;
     let chosen: Vec<(f64, f64)> = (0..steps)
-        .map(|index| origin[index * DISTILLED_STEPS / steps])
+        .map(|index| origin[(index as f64 * every) as usize])
         .map(|timestep| (timestep, training.sigma(timestep)))
         .collect();
     preserving(Table::chain(&chosen, 0.0))
