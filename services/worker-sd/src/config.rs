@@ -5,13 +5,34 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::Parser;
-use rbee_artifacts::DeviceId;
+use rbee_artifacts::{DeviceId, DeviceKind, WorkerType};
 use rbee_worker_kit::WorkerArguments;
 
+/// What this build computes on.
+pub const DEVICE_KIND: DeviceKind = if cfg!(feature = "cuda") {
+    DeviceKind::Cuda
+} else if cfg!(feature = "metal") {
+    DeviceKind::Metal
+} else {
+    DeviceKind::Cpu
+};
+
+/// Which worker this build is.
+pub const WORKER_TYPE: WorkerType = match DEVICE_KIND {
+    DeviceKind::Cpu => WorkerType::CpuSd,
+    DeviceKind::Cuda => WorkerType::CudaSd,
+    DeviceKind::Metal => WorkerType::MetalSd,
+};
+
 /// The name of the program, in logs, traces and `--version`.
-pub const PROGRAM: &str = "sd-worker-rbee-cpu";
-/// The only device of this build.
-pub const DEVICE: DeviceId = DeviceId::CPU;
+pub const PROGRAM: &str = WORKER_TYPE.binary_name();
+
+/// The device that is taken if none is named.
+const DEFAULT_DEVICE: &str = match DEVICE_KIND {
+    DeviceKind::Cpu => "cpu:0",
+    DeviceKind::Cuda => "cuda:0",
+    DeviceKind::Metal => "metal:0",
+};
 
 /// The end of `--help`.
 const BY_HAND: &str = "\
@@ -34,8 +55,8 @@ pub struct Arguments {
     /// What all workers have.
     #[command(flatten)]
     pub worker: WorkerArguments,
-    /// Device to compute on; this build has cpu:0
-    #[arg(long, value_name = "DEVICE", default_value_t = DEVICE)]
+    /// Device to compute on, of the kind that this program was built for
+    #[arg(long, value_name = "DEVICE", default_value = DEFAULT_DEVICE)]
     pub device: DeviceId,
     /// A VAE to use in place of the model's own: a file or a diffusers folder
     #[arg(long, value_name = "PATH")]
@@ -85,7 +106,7 @@ mod tests {
     #[test]
     fn what_is_left_out_has_a_default() {
         let arguments = parse(&[]).unwrap();
-        assert_eq!((arguments.device, arguments.queue), (DeviceId::CPU, 16));
+        assert_eq!((arguments.device.kind(), arguments.queue), (DEVICE_KIND, 16));
         assert!(arguments.vae.is_none() && arguments.add_ons.is_none());
     }
 

@@ -34,6 +34,7 @@ pub mod model;
 pub mod painter;
 pub mod picture;
 pub mod pipeline;
+pub mod program;
 pub mod prompt;
 pub mod random;
 pub mod sampler;

@@ -3,13 +3,14 @@
 use std::io::{self, ErrorKind};
 use std::time::Instant;
 
-use rbee_artifacts::DeviceId;
+use candle_core::Device;
 use rbee_artifacts::detect::DetectError;
+use rbee_artifacts::{DeviceId, DeviceKind};
 use rbee_service_kit::{narrate, reason};
 use rbee_worker_kit::WorkerArguments;
 
 use crate::add_ons::AddOns;
-use crate::config::{Arguments, DEVICE};
+use crate::config::{Arguments, DEVICE_KIND};
 use crate::engine::{Engine, EngineConfig};
 use crate::model::{LoadError, LoadOptions, Model, Vae};
 use crate::painter::ModelPainter;
@@ -19,7 +20,7 @@ use crate::studio::Studio;
 #[derive(Debug, thiserror::Error)]
 pub enum LoadFailure {
     /// This build can't compute there.
-    #[error("this worker computes on {DEVICE} and has no device {device}")]
+    #[error("this worker computes on {DEVICE_KIND} devices and has no device {device}")]
     Device {
         /// What was asked for.
         device: DeviceId,
@@ -78,11 +79,7 @@ pub fn load(arguments: &Arguments, progress: impl Fn(f64)) -> Result<Studio, Loa
         model: path,
         ..
     } = &arguments.worker;
-    if arguments.device != DEVICE {
-        return Err(LoadFailure::Device {
-            device: arguments.device,
-        });
-    }
+    let device = device(arguments.device)?;
     if let Some(threads) = arguments.threads {
         rayon::ThreadPoolBuilder::new()
             .num_threads(threads.get())
@@ -90,7 +87,10 @@ pub fn load(arguments: &Arguments, progress: impl Fn(f64)) -> Result<Studio, Loa
     }
     narrate!(worker_id = %worker_id, model_id = %model_id, "loading {model_id} from {}", path.display());
     let began = Instant::now();
-    let options = LoadOptions::default();
+    let options = LoadOptions {
+        device,
+        ..LoadOptions::default()
+    };
     // What is checked quickly comes before what is read slowly.
     let vae = arguments
         .vae
@@ -119,6 +119,19 @@ pub fn load(arguments: &Arguments, progress: impl Fn(f64)) -> Result<Studio, Loa
         began.elapsed().as_secs_f64(),
     );
     Ok(Studio::new(worker_id.clone(), engine, add_ons))
+}
+
+/// The device as candle has it.
+fn device(id: DeviceId) -> Result<Device, LoadFailure> {
+    let ordinal = usize::try_from(id.index()).unwrap_or(usize::MAX);
+    let device = match id.kind() {
+        kind if kind != DEVICE_KIND => return Err(LoadFailure::Device { device: id }),
+        DeviceKind::Cpu if id == DeviceId::CPU => return Ok(Device::Cpu),
+        DeviceKind::Cpu => return Err(LoadFailure::Device { device: id }),
+        DeviceKind::Cuda => Device::new_cuda(ordinal),
+        DeviceKind::Metal => Device::new_metal(ordinal),
+    };
+    device.map_err(|error| LoadFailure::Model(LoadError::Device(error)))
 }
 
 #[cfg(test)]

@@ -1,10 +1,9 @@
 //! The worker's life, which is every worker's ([`rbee_worker_kit::service`]), with an image model.
 
-use rbee_proto::types::v1::WorkerType;
 use rbee_worker_kit::{Identity, Surroundings};
 use secrecy::SecretString;
 
-use crate::config::Arguments;
+use crate::config::{Arguments, WORKER_TYPE};
 use crate::grpc;
 use crate::load::{self, LoadFailure};
 
@@ -27,7 +26,7 @@ fn identity(arguments: &Arguments) -> Identity {
         worker_id: arguments.worker.worker_id.clone(),
         model_id: arguments.worker.model_id.clone(),
         device_id: arguments.device.to_string(),
-        worker_type: WorkerType::CpuSd,
+        worker_type: rbee_wire::worker_type_to_wire(WORKER_TYPE),
         version: env!("CARGO_PKG_VERSION"),
     }
 }

@@ -1,0 +1,7 @@
+//! The image worker for Apple's GPUs.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    sd_worker_rbee::program::main()
+}
