@@ -2,6 +2,7 @@
 
 mod catalog;
 mod download;
+mod llm;
 mod proxy;
 
 use std::path::Path;
@@ -27,6 +28,8 @@ enum Subject {
     Catalog(catalog::Arguments),
     /// Downloads a large file from a hub on loopback, in turns with `curl | sha256sum`; then with a `kill -9` at half.
     Download(download::Arguments),
+    /// The text worker and llama.cpp in turns, on both real models.
+    Llm(llm::Arguments),
     /// What the hive adds to the latency of a worker's messages, and how many pass in a second of one core.
     Proxy(proxy::Arguments),
 }
@@ -36,6 +39,7 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<ExitCo
     match &arguments.subject {
         Subject::Catalog(arguments) => catalog::run(workspace, arguments),
         Subject::Download(arguments) => download::run(workspace, arguments),
+        Subject::Llm(arguments) => llm::run(workspace, arguments),
         Subject::Proxy(arguments) => proxy::run(workspace, arguments),
     }
 }
@@ -50,8 +54,10 @@ fn work_folder(workspace: &Workspace, parent: Option<&Path>) -> Result<TempDir> 
 /// A measuring program: an example of a package, which prints one JSON report.
 struct Program<'a> {
     package: &'a str,
+    /// The package's own program, which is what is measured.
+    binary: &'a str,
     example: &'a str,
-    /// The option that names the package's own program, which is what is measured: `--hive`.
+    /// The option that names that program: `--hive`.
     measured: &'a str,
     /// Where it works, if that was said.
     folder: Option<&'a Path>,
@@ -79,7 +85,7 @@ fn measure(
     let folder = work_folder(workspace, program.folder)?;
     let output = Command::new(release.join("examples").join(program.example))
         .arg(program.measured)
-        .arg(release.join(program.package))
+        .arg(release.join(program.binary))
         .arg("--folder")
         .arg(folder.path())
         .args(arguments)

@@ -1,49 +1,70 @@
 //! Measures a model on this machine: time to load, speed of prompts and of answers.
 //!
 //! ```text
-//! cargo run --release -p llm-worker-rbee --example measure -- MODEL.gguf [THREADS]
+//! cargo run --release -p llm-worker-rbee --example measure -- MODEL.gguf [--threads N] [--runs N] [--json]
 //! ```
 
 use std::path::PathBuf;
 use std::time::Instant;
 
+use clap::Parser;
 use llm_worker_rbee::engine::{Backend, SequenceStep};
 use llm_worker_rbee::model::{CpuBackend, LoadOptions, ModelFiles};
 
 /// Tokens of a prompt computed at once, as the engine does.
 const CHUNK: usize = 128;
 const DECODED: usize = 64;
-const RUNS: usize = 5;
+
+#[derive(Parser)]
+struct Arguments {
+    /// A GGUF file, or a folder of safetensors.
+    model: PathBuf,
+    /// Threads to compute with [default: one on each processor].
+    #[arg(long)]
+    threads: Option<usize>,
+    /// How often each is measured; medians count.
+    #[arg(long, default_value_t = 5)]
+    runs: usize,
+    /// Also as many chats at a time.
+    #[arg(long, value_delimiter = ',', default_values_t = [1, 4, 8])]
+    chats: Vec<usize>,
+    /// One JSON object in place of lines.
+    #[arg(long)]
+    json: bool,
+}
 
 fn main() -> anyhow::Result<()> {
-    let mut arguments = std::env::args().skip(1);
-    let path = PathBuf::from(
-        arguments
-            .next()
-            .ok_or_else(|| anyhow::anyhow!("name a GGUF file or a folder"))?,
-    );
-    let threads = arguments.next().map(|threads| threads.parse()).transpose()?;
-
+    let arguments = Arguments::parse();
     let began = Instant::now();
-    let file = ModelFiles::open(&path)?;
+    let file = ModelFiles::open(&arguments.model)?;
     let options = LoadOptions {
-        threads,
+        threads: arguments.threads,
         ..LoadOptions::default()
     };
     let mut backend = CpuBackend::load(&file, &options, &mut |_| {})?;
-    println!("load            {:8.3} s", began.elapsed().as_secs_f64());
-
+    let mut report = vec![("load_seconds".to_owned(), began.elapsed().as_secs_f64())];
     for prompt in [128, 512] {
-        let rates = (0..RUNS)
+        let rates = (0..arguments.runs)
             .map(|_| prefill(&mut backend, prompt))
             .collect::<anyhow::Result<Vec<_>>>()?;
-        println!("prefill {prompt:4}    {:8.1} tok/s", median(rates));
+        report.push((format!("prefill_{prompt}"), median(rates)));
     }
-    for sequences in [1, 4, 8] {
-        let rates = (0..RUNS)
+    for sequences in arguments.chats {
+        let rates = (0..arguments.runs)
             .map(|_| decode(&mut backend, sequences))
             .collect::<anyhow::Result<Vec<_>>>()?;
-        println!("decode {sequences} chats  {:8.1} tok/s", median(rates));
+        report.push((format!("decode_{sequences}"), median(rates)));
+    }
+    if arguments.json {
+        let report: serde_json::Map<_, _> = report
+            .into_iter()
+            .map(|(name, number)| (name, number.into()))
+            .collect();
+        println!("{}", serde_json::Value::from(report));
+    } else {
+        for (name, number) in report {
+            println!("{name:<14} {number:9.3}");
+        }
     }
     Ok(())
 }
@@ -71,18 +92,11 @@ fn prefill(backend: &mut CpuBackend, prompt: usize) -> anyhow::Result<f64> {
     Ok(rate)
 }
 
-/// Tokens per second of all sequences together, each after a prompt of 32.
+/// Tokens per second of all sequences together, from the first on.
 fn decode(backend: &mut CpuBackend, sequences: usize) -> anyhow::Result<f64> {
     let ids = (0..sequences)
-        .map(|_| backend.open(32 + DECODED))
+        .map(|_| backend.open(DECODED))
         .collect::<Result<Vec<_>, _>>()?;
-    for &sequence in &ids {
-        backend.step(&mut [SequenceStep {
-            sequence,
-            tokens: &tokens(32),
-            logits: None,
-        }])?;
-    }
     let mut logits = vec![Vec::new(); sequences];
     let began = Instant::now();
     for token in tokens(DECODED) {

@@ -35,6 +35,7 @@ pub(crate) struct Arguments {
 pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<ExitCode> {
     let program = Program {
         package: "rbee-hive",
+        binary: "rbee-hive",
         example: "proxy",
         measured: "--hive",
         folder: arguments.folder.as_deref(),

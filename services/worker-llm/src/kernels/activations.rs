@@ -1,9 +1,8 @@
 //! The rows a matrix is multiplied with, in 8 bits.
 
-use rayon::prelude::*;
-
-use super::Isa;
+use super::compute::Compute;
 use super::float::multiversion;
+use super::team::Parts;
 
 /// Items that share a scale.
 pub(super) const GROUP: usize = 32;
@@ -37,7 +36,7 @@ pub(super) struct QuantisedRow<'a> {
 
 impl QuantisedRows {
     /// Rounds `rows` of `len` numbers each; `len` is a multiple of 32.
-    pub(super) fn new(isa: Isa, rows: &[f32], len: usize) -> Self {
+    pub(super) fn new(compute: &Compute, rows: &[f32], len: usize) -> Self {
         assert!(len > 0 && len.is_multiple_of(GROUP) && rows.len().is_multiple_of(len));
         let mut quantised = Self {
             len,
@@ -47,29 +46,24 @@ impl QuantisedRows {
             half_sums: vec![0.0; rows.len() / (GROUP / 2)],
         };
         let groups = GROUPS_PER_TASK;
-        let pieces = rows
-            .par_chunks(groups * GROUP)
-            .zip(quantised.values.par_chunks_mut(groups * GROUP))
-            .zip(
-                quantised
-                    .scales
-                    .par_chunks_mut(groups)
-                    .zip(quantised.sums.par_chunks_mut(groups)),
-            )
-            .zip(quantised.half_sums.par_chunks_mut(groups * 2));
-        let round = |(((numbers, values), (scales, sums)), half_sums)| {
-            round(
-                isa,
-                &mut Piece {
-                    numbers,
-                    values,
-                    scales,
-                    sums,
-                    half_sums,
-                },
-            );
-        };
-        pieces.for_each(round);
+        let values = Parts::new(&mut quantised.values, groups * GROUP);
+        let scales = Parts::new(&mut quantised.scales, groups);
+        let sums = Parts::new(&mut quantised.sums, groups);
+        let half_sums = Parts::new(&mut quantised.half_sums, groups * 2);
+        compute.each(scales.count(), |index| {
+            let first = index * groups * GROUP;
+            // SAFETY: each index is called once, and all are borrowed until the end.
+            let mut piece = unsafe {
+                Piece {
+                    numbers: &rows[first..(first + groups * GROUP).min(rows.len())],
+                    values: values.part(index),
+                    scales: scales.part(index),
+                    sums: sums.part(index),
+                    half_sums: half_sums.part(index),
+                }
+            };
+            round(compute.isa(), &mut piece);
+        });
         quantised
     }
 
@@ -123,13 +117,19 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::kernels::{Arithmetic, Isa};
+
+    fn quantised(rows: &[f32]) -> QuantisedRows {
+        let compute = Compute::new(2, Isa::detect(), Arithmetic::Fast).unwrap();
+        QuantisedRows::new(&compute, rows, 32)
+    }
 
     proptest! {
         #[test]
         fn rounding_is_within_half_a_step(rows in prop::collection::vec(-100.0f32..100.0, 64)) {
-            let quantised = QuantisedRows::new(Isa::detect(), &rows, 32);
+            let rounded = quantised(&rows);
             for (row, rows) in rows.chunks(32).enumerate() {
-                let row = quantised.row(row);
+                let row = rounded.row(row);
                 let mut sum = 0.0;
                 for (&number, &value) in rows.iter().zip(row.values) {
                     prop_assert!((number - f32::from(value) * row.scales[0]).abs() <= 0.501 * row.scales[0]);
@@ -143,8 +143,8 @@ mod tests {
 
     #[test]
     fn zeros_and_huge_numbers_are_no_trouble() {
-        assert_eq!(QuantisedRows::new(Isa::detect(), &[0.0; 32], 32).scales, [0.0]);
-        let quantised = QuantisedRows::new(Isa::detect(), &[f32::MAX; 32], 32);
-        assert!(quantised.values.iter().all(|&value| value == 127));
+        assert_eq!(quantised(&[0.0; 32]).scales, [0.0]);
+        let rounded = quantised(&[f32::MAX; 32]);
+        assert!(rounded.values.iter().all(|&value| value == 127));
     }
 }

@@ -2,9 +2,8 @@
 
 mod cache;
 
+use std::cell::RefCell;
 use std::ops::Range;
-
-use rayon::prelude::*;
 
 pub use self::cache::{KvType, LayerCache};
 
@@ -31,67 +30,125 @@ pub struct AttentionShape {
     pub window: Option<usize>,
 }
 
-/// Attention (Vaswani et al. 2017) of the last positions of a cache, in one pass over it with a
-/// running softmax (Milakov and Gimelshein 2018). `queries` and `out` have for each of these
-/// positions the numbers of all query heads; their own keys and values are in the cache already.
+/// Attention (Vaswani et al. 2017) of the last positions of some caches, in one pass over each with a
+/// running softmax (Milakov and Gimelshein 2018). `caches` come with how many positions these are, whose
+/// keys and values are in them already; `queries` and `out` have for each position the numbers of all query
+/// heads, one cache's after the other's.
 ///
 /// # Panics
 /// If lengths do not fit.
 pub fn attend(
     compute: &Compute,
     shape: &AttentionShape,
-    cache: &LayerCache,
+    caches: &[(&LayerCache, usize)],
     queries: &[f32],
     out: &mut [f32],
 ) {
     let width = shape.heads * shape.head_dim;
-    assert!(queries.len() == out.len() && queries.len().is_multiple_of(width));
-    assert!(cache.is_of(shape));
-    let rows = queries.len() / width;
-    assert!(rows <= cache.len());
-    let first = cache.len() - rows;
-    let isa = compute.isa();
-    let group_width = width / shape.kv_heads;
-    if rows >= 2 * compute.threads() {
-        // Few chunks, since each widens the cache for itself; more than threads, since later rows
-        // have more to look at.
-        let chunk = rows.div_ceil(4 * compute.threads()).max(8);
-        out.par_chunks_mut(chunk * width).enumerate().for_each_init(
-            Scratch::default,
-            |scratch, (index, out)| {
-                let queries = &queries[index * chunk * width..][..out.len()];
-                for head in 0..shape.kv_heads {
-                    let place = Place {
-                        head,
-                        first: first + index * chunk,
-                        column: head * group_width,
-                        stride: width,
-                    };
-                    attend_group(isa, shape, cache, place, queries, out, scratch);
-                }
-            },
-        );
-    } else {
-        for (row, (queries, out)) in queries
-            .chunks_exact(width)
-            .zip(out.chunks_exact_mut(width))
-            .enumerate()
-        {
-            let pieces = queries
-                .par_chunks(group_width)
-                .zip(out.par_chunks_mut(group_width))
-                .enumerate();
-            pieces.for_each_init(Scratch::default, |scratch, (head, (queries, out))| {
-                let place = Place {
-                    head,
-                    first: first + row,
-                    column: 0,
-                    stride: group_width,
-                };
-                attend_group(isa, shape, cache, place, queries, out, scratch);
-            });
+    assert!(queries.len() == out.len());
+    let mut pieces = Vec::new();
+    let mut rest = (queries, out);
+    for &(cache, rows) in caches {
+        assert!(cache.is_of(shape) && rows <= cache.len());
+        let queries = rest.0.split_off(..rows * width).expect("there are queries for all positions");
+        let out = rest.1.split_off_mut(..rows * width).expect("as many as queries");
+        if rows >= 2 * compute.threads() {
+            pieces.extend(pieces_of_rows(compute, shape, cache, queries, out));
+        } else {
+            pieces.extend(pieces_of_heads(compute, shape, cache, queries, out));
         }
     }
+    assert!(rest.0.is_empty());
+    compute.parts(&mut pieces, 1, |_, pieces| {
+        SCRATCH.with_borrow_mut(|scratch| {
+            for piece in pieces {
+                for &place in &piece.places {
+                    attend_group(
+                        compute.isa(),
+                        shape,
+                        piece.cache,
+                        place,
+                        piece.queries,
+                        piece.out,
+                        scratch,
+                    );
+                }
+            }
+        });
+    });
+}
+
+thread_local! {
+    static SCRATCH: RefCell<Scratch> = RefCell::default();
+}
+
+/// What a thread does at once.
+struct Piece<'a> {
+    cache: &'a LayerCache,
+    queries: &'a [f32],
+    out: &'a mut [f32],
+    places: Vec<Place>,
+}
+
+/// Some rows with all heads. Few pieces, since each widens the cache for itself; more than threads, since
+/// later rows have more to look at.
+fn pieces_of_rows<'a>(
+    compute: &Compute,
+    shape: &AttentionShape,
+    cache: &'a LayerCache,
+    queries: &'a [f32],
+    out: &'a mut [f32],
+) -> impl Iterator<Item = Piece<'a>> {
+    let width = shape.heads * shape.head_dim;
+    let rows = queries.len() / width;
+    let chunk = rows.div_ceil(4 * compute.threads()).max(8);
+    let (first, kv_heads, group) = (cache.len() - rows, shape.kv_heads, shape.heads / shape.kv_heads);
+    let group_width = group * shape.head_dim;
+    let chunks = queries.chunks(chunk * width).zip(out.chunks_mut(chunk * width));
+    chunks.enumerate().map(move |(index, (queries, out))| Piece {
+        cache,
+        queries,
+        out,
+        places: (0..kv_heads)
+            .map(|head| Place {
+                head,
+                group,
+                first: first + index * chunk,
+                column: head * group_width,
+                stride: width,
+            })
+            .collect(),
+    })
+}
+
+/// The heads of each row that share a key head, or less where that makes too few pieces.
+fn pieces_of_heads<'a>(
+    compute: &Compute,
+    shape: &AttentionShape,
+    cache: &'a LayerCache,
+    queries: &'a [f32],
+    out: &'a mut [f32],
+) -> impl Iterator<Item = Piece<'a>> {
+    let shared = shape.heads / shape.kv_heads;
+    let rows = queries.len() / (shape.heads * shape.head_dim);
+    let splits = (1..=shared)
+        .find(|splits| shared.is_multiple_of(*splits) && rows * shape.kv_heads * splits >= compute.threads())
+        .unwrap_or(shared);
+    let group = shared / splits;
+    let (first, stride, pieces_a_row) = (cache.len() - rows, group * shape.head_dim, shape.heads / group);
+    let chunks = queries.chunks(stride).zip(out.chunks_mut(stride));
+    chunks.enumerate().map(move |(index, (queries, out))| Piece {
+        cache,
+        queries,
+        out,
+        places: vec![Place {
+            head: index % pieces_a_row / splits,
+            group,
+            first: first + index / pieces_a_row,
+            column: 0,
+            stride,
+        }],
+    })
 }
 
 /// Where the query heads that share a key head lie in a slice.
@@ -99,6 +156,8 @@ pub fn attend(
 struct Place {
     /// The key and value head.
     head: usize,
+    /// How many query heads.
+    group: usize,
     /// Position of the first row.
     first: usize,
     /// Where in a row the query heads begin.
@@ -126,7 +185,7 @@ fn attend_group(
     scratch: &mut Scratch,
 ) {
     let dim = shape.head_dim;
-    let group = shape.heads / shape.kv_heads;
+    let group = place.group;
     let rows = queries.len() / place.stride;
     let heads = |row: usize| {
         (0..group).map(move |head| {
@@ -248,90 +307,4 @@ multiversion! {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-    use crate::kernels::{Arithmetic, Compute};
-
-    /// Attention by its definition.
-    fn expected(
-        shape: &AttentionShape,
-        keys: &[f32],
-        values: &[f32],
-        queries: &[f32],
-        first: usize,
-    ) -> Vec<f32> {
-        let (dim, kv_width) = (shape.head_dim, shape.kv_heads * shape.head_dim);
-        let mut out = vec![0.0; queries.len()];
-        for (index, out) in out.chunks_mut(dim).enumerate() {
-            let (position, head) = (first + index / shape.heads, index % shape.heads);
-            let kv_head = head / (shape.heads / shape.kv_heads) * dim;
-            let query = &queries[index * dim..][..dim];
-            let seen = shape
-                .window
-                .map_or(0, |window| (position + 1).saturating_sub(window))
-                ..position + 1;
-            let weights: Vec<f64> = seen
-                .clone()
-                .map(|place| {
-                    let key = &keys[place * kv_width + kv_head..][..dim];
-                    let score: f32 = query.iter().zip(key).map(|(q, k)| q * k).sum();
-                    let score = f64::from(score * shape.scale);
-                    shape
-                        .soft_cap
-                        .map_or(score, |cap| f64::from(cap) * (score / f64::from(cap)).tanh())
-                        .exp()
-                })
-                .collect();
-            let sum: f64 = weights.iter().sum();
-            for (place, weight) in seen.zip(weights) {
-                for (out, &value) in out.iter_mut().zip(&values[place * kv_width + kv_head..]) {
-                    *out += (weight / sum) as f32 * value;
-                }
-            }
-        }
-        out
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(48))]
-
-        #[test]
-        fn is_what_the_definition_says(
-            positions in 1usize..200,
-            rows in 1usize..100,
-            kv_heads in 1usize..3,
-            group in 1usize..4,
-            dim in prop::sample::select(vec![8usize, 32, 40]),
-            window in prop::option::of(1usize..150),
-            soft_cap in prop::option::of(0.5f32..5.0),
-            threads in 1usize..3,
-            seed: u64,
-        ) {
-            let rows = rows.min(positions);
-            let shape = AttentionShape { heads: kv_heads * group, kv_heads, head_dim: dim, scale: 0.3, soft_cap, window };
-            let mut random = crate::sampling::Random::from_seed(seed);
-            let mut numbers = |count: usize| -> Vec<f32> {
-                (0..count).map(|_| random.next_f64() as f32 * 4.0 - 2.0).collect()
-            };
-            let keys = numbers(positions * kv_heads * dim);
-            let values = numbers(positions * kv_heads * dim);
-            let queries = numbers(rows * shape.heads * dim);
-            let expected = expected(&shape, &keys, &values, &queries, positions - rows);
-            for (kind, tolerance) in [(KvType::F32, 1e-5), (KvType::F16, 1e-2), (KvType::Q8_0, 0.1)] {
-                for isa in Isa::available() {
-                    let compute = Compute::new(threads, isa, Arithmetic::Fast).unwrap();
-                    let mut cache = LayerCache::new(kind, &shape);
-                    cache.append(&keys, &values);
-                    prop_assert_eq!(cache.len(), positions);
-                    let mut out = vec![0.0; queries.len()];
-                    compute.run(|| attend(&compute, &shape, &cache, &queries, &mut out));
-                    for (found, expected) in out.iter().zip(&expected) {
-                        prop_assert!((found - expected).abs() < tolerance, "{found} is not {expected}");
-                    }
-                }
-            }
-        }
-    }
-}
+mod tests;

@@ -1,8 +1,7 @@
 //! Matrix products over a fixed set of threads.
 
+use std::cell::RefCell;
 use std::ops::Range;
-
-use rayon::prelude::*;
 
 use super::Isa;
 use super::activations::{QuantisedRow, QuantisedRows};
@@ -10,10 +9,16 @@ use super::float;
 use super::matrix::Matrix;
 use super::panel::{PANEL_ROWS, Panel};
 use super::reference;
-use super::rows::{self, MAX_COLUMNS, no_kernel, with_format};
+use super::rows::{self, MAX_COLUMNS};
+use super::team::{Parts, Team};
+#[cfg(target_arch = "x86_64")]
+use super::x86;
 
-/// Rows of a matrix that a thread takes at once where it works on single rows.
+/// Rows of a matrix that a thread takes at once where there are few columns.
 const ROWS_PER_TASK: usize = 32;
+
+/// A product of fewer multiplications than this is not worth calling others for.
+const SHARED_WORK: usize = 1 << 16;
 
 /// Up to this many columns the row kernels are quicker, beyond it the panels.
 const MAX_ROW_KERNEL_COLUMNS: usize = 12;
@@ -31,7 +36,7 @@ pub enum Arithmetic {
 /// Threads and instructions to compute with.
 #[derive(Debug)]
 pub struct Compute {
-    pool: rayon::ThreadPool,
+    team: Team,
     isa: Isa,
     arithmetic: Arithmetic,
 }
@@ -52,6 +57,16 @@ pub struct Product<'a> {
     pub matrix: &'a Matrix,
     /// Where the product goes.
     pub out: &'a mut [f32],
+}
+
+/// One product, to be done in pieces of some rows.
+#[derive(Clone, Copy)]
+struct Plan<'a> {
+    matrix: &'a Matrix,
+    out: Columns,
+    /// Rows of a piece.
+    step: usize,
+    pieces: usize,
 }
 
 /// Some rows of one product: what a thread does at once.
@@ -105,27 +120,19 @@ impl Compute {
     ///
     /// # Errors
     /// What the operating system says if it gives no thread.
-    pub fn new(
-        threads: usize,
-        isa: Isa,
-        arithmetic: Arithmetic,
-    ) -> Result<Self, rayon::ThreadPoolBuildError> {
-        let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(threads.max(1))
-            .thread_name(|index| format!("compute-{index}"))
-            .build()?;
+    pub fn new(threads: usize, isa: Isa, arithmetic: Arithmetic) -> std::io::Result<Self> {
         // A set that this processor lacks would end in an illegal instruction.
         Ok(Self {
-            pool,
+            team: Team::new(threads)?,
             isa: isa.min(Isa::detect()),
             arithmetic,
         })
     }
 
-    /// How many threads there are.
+    /// How many threads there are, the caller's included.
     #[must_use]
     pub fn threads(&self) -> usize {
-        self.pool.current_num_threads()
+        self.team.threads()
     }
 
     /// The instructions it computes with.
@@ -134,9 +141,19 @@ impl Compute {
         self.isa
     }
 
-    /// Runs a computation on the threads; what it calls in parallel stays there.
-    pub fn run<R: Send>(&self, computation: impl FnOnce() -> R + Send) -> R {
-        self.pool.install(computation)
+    /// Calls a function with each of `0..count`, on all threads.
+    pub fn each(&self, count: usize, piece: impl Fn(usize) + Sync) {
+        self.team.each(count, &piece);
+    }
+
+    /// Calls a function with each part of `size` of a slice, the last of them maybe shorter, and its
+    /// place among them, on all threads.
+    pub fn parts<T: Send>(&self, slice: &mut [T], size: usize, piece: impl Fn(usize, &mut [T]) + Sync) {
+        let parts = Parts::new(slice, size);
+        self.each(parts.count(), |index| {
+            // SAFETY: each index is called once, and the slice is borrowed until all are done.
+            piece(index, unsafe { parts.part(index) });
+        });
     }
 
     /// Makes rows of `len` numbers ready to be multiplied.
@@ -151,7 +168,7 @@ impl Compute {
         Input {
             rows,
             len,
-            quantised: quantise.then(|| QuantisedRows::new(self.isa, rows, len)),
+            quantised: quantise.then(|| QuantisedRows::new(self, rows, len)),
         }
     }
 
@@ -161,44 +178,48 @@ impl Compute {
     /// If lengths do not fit.
     pub fn multiply<const N: usize>(&self, input: &Input<'_>, products: [Product<'_>; N]) {
         let columns = input.rows.len() / input.len;
-        let tasks: Vec<Task<'_>> = products
-            .into_iter()
-            .flat_map(|product| {
-                let matrix = product.matrix;
-                assert_eq!(matrix.len(), input.len, "a matrix takes rows of its own length");
-                assert_eq!(product.out.len(), columns * matrix.rows());
-                let out = Columns::new(product.out, matrix.rows());
-                let step = if self.by_panel(matrix, columns) {
-                    PANEL_ROWS
-                } else {
-                    ROWS_PER_TASK
-                };
-                (0..matrix.rows()).step_by(step).map(move |row| Task {
-                    matrix,
-                    rows: row..(row + step).min(matrix.rows()),
-                    out,
-                })
-            })
-            .collect();
-        // A product too small to be worth waking threads for.
-        let work: usize = tasks
-            .iter()
-            .map(|task| task.rows.len() * input.len * columns)
-            .sum();
-        if work < 1 << 16 {
-            let mut scratch = Scratch::default();
-            tasks
-                .iter()
-                .for_each(|task| self.compute(task, input, &mut scratch));
+        if columns == 0 {
+            return;
+        }
+        let plans = products.map(|Product { matrix, out }| {
+            assert_eq!(matrix.len(), input.len, "a matrix takes rows of its own length");
+            assert_eq!(out.len(), columns * matrix.rows());
+            // A panel is taken out of its blocks once for all columns; with many, one is work enough.
+            let step = match self.by_panel(matrix, columns) && columns > MAX_ROW_KERNEL_COLUMNS {
+                true => PANEL_ROWS,
+                false => ROWS_PER_TASK,
+            };
+            Plan {
+                matrix,
+                out: Columns::new(out, matrix.rows()),
+                step,
+                pieces: matrix.rows().div_ceil(step),
+            }
+        });
+        let piece = |mut index: usize| {
+            for Plan { matrix, out, step, pieces } in plans {
+                if index < pieces {
+                    let rows = index * step..((index + 1) * step).min(matrix.rows());
+                    let task = Task { matrix, rows, out };
+                    SCRATCH.with_borrow_mut(|scratch| self.compute(&task, input, scratch));
+                    return;
+                }
+                index -= pieces;
+            }
+        };
+        let pieces = plans.iter().map(|plan| plan.pieces).sum();
+        let rows: usize = plans.iter().map(|plan| plan.matrix.rows()).sum();
+        if rows * input.len * columns < SHARED_WORK {
+            (0..pieces).for_each(piece);
         } else {
-            tasks.par_iter().for_each_init(Scratch::default, |scratch, task| {
-                self.compute(task, input, scratch);
-            });
+            self.each(pieces, piece);
         }
     }
 
     fn by_panel(&self, matrix: &Matrix, columns: usize) -> bool {
-        self.arithmetic == Arithmetic::Fast && !matrix.is_float() && columns > MAX_ROW_KERNEL_COLUMNS
+        self.arithmetic == Arithmetic::Fast
+            && !matrix.is_float()
+            && (columns > MAX_ROW_KERNEL_COLUMNS || Panel::fills_fast(self.isa, matrix.kind()))
     }
 
     fn compute(&self, task: &Task<'_>, input: &Input<'_>, scratch: &mut Scratch) {
@@ -216,18 +237,42 @@ impl Compute {
 
     fn compute_panel(&self, task: &Task<'_>, x: &QuantisedRows, scratch: &mut Scratch) {
         let Scratch { panel, results, .. } = scratch;
-        let (kind, bytes) = (task.matrix.kind(), task.matrix.row_range(task.rows.clone()));
-        with_format!(
-            kind,
-            F => panel.fill::<F>(self.isa, bytes, task.matrix.len()),
-            else no_kernel(kind)
-        );
         results.resize(task.out.count, [0.0; PANEL_ROWS]);
-        panel.multiply(self.isa, x, 0, results);
+        for first in task.rows.clone().step_by(PANEL_ROWS) {
+            let rows = first..(first + PANEL_ROWS).min(task.rows.end);
+            let bytes = task.matrix.row_range(rows.clone());
+            #[cfg(target_arch = "x86_64")]
+            if rows.len() == PANEL_ROWS
+                && task.out.count <= 2
+                && Panel::fills_fast(self.isa, task.matrix.kind())
+            {
+                self.compute_sixteen(task, x, first, bytes);
+                continue;
+            }
+            panel.fill(self.isa, task.matrix.kind(), bytes, task.matrix.len());
+            panel.multiply(self.isa, x, 0, results);
+            for (column, result) in results.iter().enumerate() {
+                // SAFETY: `multiply` holds the borrow while tasks run, and no two tasks share rows.
+                unsafe { task.out.write(column, first, &result[..rows.len()]) };
+            }
+        }
+    }
+
+    /// Sixteen rows with one or two columns, for which it does not pay to keep a panel.
+    #[cfg(target_arch = "x86_64")]
+    fn compute_sixteen(&self, task: &Task<'_>, x: &QuantisedRows, first: usize, bytes: &[u8]) {
+        let kind = task.matrix.kind();
+        let (one, two);
+        let results: &[[f32; PANEL_ROWS]] = if task.out.count == 1 {
+            one = x86::sixteen::dots(kind, bytes, [x.row(0)]);
+            &one
+        } else {
+            two = x86::sixteen::dots(kind, bytes, [x.row(0), x.row(1)]);
+            &two
+        };
         for (column, result) in results.iter().enumerate() {
-            let values = &result[..task.rows.len()];
             // SAFETY: `multiply` holds the borrow while tasks run, and no two tasks share rows.
-            unsafe { task.out.write(column, task.rows.start, values) };
+            unsafe { task.out.write(column, first, result) };
         }
     }
 
@@ -279,6 +324,10 @@ impl Compute {
             }
         }
     }
+}
+
+thread_local! {
+    static SCRATCH: RefCell<Scratch> = RefCell::default();
 }
 
 /// What a thread needs to work with and keeps between tasks.

@@ -160,6 +160,12 @@ multiversion! {
         }
     }
 
+    /// Whether no number is infinite or none at all.
+    pub fn all_finite(numbers: &[f32]) -> bool |_mul_add| {
+        // Without a branch, so that it is vector code.
+        numbers.iter().fold(true, |all, x| all & x.is_finite())
+    }
+
     /// Adds `factor` times `values`.
     pub fn add_scaled(row: &mut [f32], values: &[f32], factor: f32) |mul_add| {
         for (x, &value) in row.iter_mut().zip(values) {

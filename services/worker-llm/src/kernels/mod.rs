@@ -24,13 +24,14 @@ mod matrix;
 mod panel;
 mod reference;
 mod rows;
+mod team;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
 pub use attention::{AttentionShape, KvType, LayerCache, attend};
 pub use compute::{Arithmetic, Compute, Input, Product};
 pub use float::{
-    add, add_scaled, gelu_gate, rms_norm, rotate, rotate_neighbours, scale, silu_gate, soft_cap,
+    add, add_scaled, all_finite, gelu_gate, rms_norm, rotate, rotate_neighbours, scale, silu_gate, soft_cap,
 };
 pub use isa::Isa;
 pub use matrix::{Matrix, MatrixError, SharedBytes};

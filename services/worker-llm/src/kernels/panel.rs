@@ -9,9 +9,12 @@
 //! scales: group 0 of row 0, of row 1, … of row 15, group 1 of row 0, …
 //! ```
 
+use rbee_artifacts::gguf::GgmlType;
+
 use super::Isa;
 use super::activations::QuantisedRows;
 use super::blocks::{BlockFormat, MAX_BLOCK_GROUPS, MAX_BLOCK_ITEMS};
+use super::rows::{no_kernel, with_format};
 
 /// Rows in a panel.
 pub(super) const PANEL_ROWS: usize = 16;
@@ -31,20 +34,41 @@ pub(super) struct Panel {
 }
 
 impl Panel {
+    /// Whether filling is so quick that panels are the better way for a single column, too.
+    pub(super) fn fills_fast(isa: Isa, kind: GgmlType) -> bool {
+        match isa {
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512Vnni => super::x86::sixteen::has_kernel(kind),
+            _ => {
+                let _ = kind;
+                false
+            }
+        }
+    }
+
     /// Takes up to sixteen rows of `len` items out of their blocks. Rows that are not there count
     /// as zeros.
-    pub(super) fn fill<F: BlockFormat>(&mut self, isa: Isa, rows: &[u8], len: usize) {
+    pub(super) fn fill(&mut self, isa: Isa, kind: GgmlType, rows: &[u8], len: usize) {
+        with_format!(kind, F => self.fill_format::<F>(isa, kind, rows, len), else no_kernel(kind));
+    }
+
+    fn fill_format<F: BlockFormat>(&mut self, isa: Isa, kind: GgmlType, rows: &[u8], len: usize) {
         self.len = len;
         self.group = F::GROUP;
         self.offset = F::OFFSET;
         self.codes.resize(len * PANEL_ROWS, 0);
         self.scales.resize(len / F::GROUP * PANEL_ROWS, 0.0);
         self.minimums.resize(len / F::GROUP * PANEL_ROWS, 0.0);
-        if rows.len() < len / F::ITEMS * F::BYTES * PANEL_ROWS {
+        let whole = rows.len() == len / F::ITEMS * F::BYTES * PANEL_ROWS;
+        if !whole {
             self.scales.fill(0.0);
             self.minimums.fill(0.0);
         }
         match isa {
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512Vnni if whole && Self::fills_fast(isa, kind) => {
+                super::x86::sixteen::fill(self, kind, rows);
+            }
             #[cfg(target_arch = "x86_64")]
             // SAFETY: a processor of these sets has AVX2, see `Isa::detect`.
             Isa::Avx2 | Isa::Avx512Vnni => unsafe { fill_avx2::<F>(self, rows) },
@@ -80,6 +104,7 @@ fn fill_avx2<F: BlockFormat>(panel: &mut Panel, rows: &[u8]) {
     fill_plain::<F>(panel, rows);
 }
 
+/// The definition, which the vector kernels are tested against.
 #[inline(always)]
 fn fill_plain<F: BlockFormat>(panel: &mut Panel, rows: &[u8]) {
     let mut codes = [0; MAX_BLOCK_ITEMS];
@@ -144,6 +169,36 @@ pub(super) fn multiply_plain(
             let weights = panel.scales[places.clone()].iter().zip(&panel.minimums[places]);
             for ((result, &dot), (&weight, &minimum)) in result.iter_mut().zip(&dots).zip(weights) {
                 *result += dot as f32 * weight * scale - minimum * sum;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernels::tests::{BLOCK_KINDS, random_matrix};
+    use crate::sampling::Random;
+
+    #[test]
+    fn panels_are_filled_alike_with_all_instructions() {
+        let mut random = Random::from_seed(11);
+        for kind in BLOCK_KINDS {
+            for rows in [16, 5] {
+                let matrix = random_matrix(kind, rows, 768, &mut random);
+                let filled = |isa| {
+                    let mut panel = Panel::default();
+                    panel.fill(isa, kind, matrix.row_range(0..rows), 768);
+                    panel
+                };
+                let plain = filled(Isa::Plain);
+                for isa in Isa::available() {
+                    let found = filled(isa);
+                    assert_eq!((found.len, found.group, found.offset), (768, plain.group, plain.offset));
+                    assert!(found.codes == plain.codes, "{kind} by {isa:?}, {rows} rows: codes");
+                    assert_eq!(found.scales, plain.scales, "{kind} by {isa:?}, {rows} rows");
+                    assert_eq!(found.minimums, plain.minimums, "{kind} by {isa:?}, {rows} rows");
+                }
             }
         }
     }

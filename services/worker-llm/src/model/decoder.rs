@@ -4,8 +4,6 @@ mod attention;
 mod feed_forward;
 mod rotation;
 
-use rayon::prelude::*;
-
 pub(super) use self::feed_forward::shares;
 pub(super) use self::rotation::{Rotation, frequencies};
 use super::spec::DecoderSpec;
@@ -157,7 +155,7 @@ impl Decoder {
     /// If a token is not in the vocabulary.
     pub fn forward(&mut self, batch: &mut [Segment<'_>]) -> Result<(), BackendError> {
         let mut buffers = std::mem::take(&mut self.buffers);
-        let result = self.compute.run(|| self.pass(batch, &mut buffers));
+        let result = self.pass(batch, &mut buffers);
         self.buffers = buffers;
         result
     }
@@ -184,16 +182,14 @@ impl Decoder {
         let width = self.spec.width;
         let tokens: Vec<u32> = batch.iter().flat_map(|segment| segment.tokens).copied().collect();
         stream.resize(tokens.len() * width, 0.0);
-        stream
-            .par_chunks_mut(width)
-            .zip(&tokens)
-            .with_min_len(ROWS_PER_TASK)
-            .for_each(|(row, &token)| {
+        self.compute.parts(stream, width * ROWS_PER_TASK, |part, rows| {
+            for (row, &token) in rows.chunks_exact_mut(width).zip(&tokens[part * ROWS_PER_TASK..]) {
                 self.weights.embedding.dequantise_row(token as usize, row);
                 if let Some(factor) = self.spec.embedding_scale {
                     kernels::scale(self.isa(), row, factor);
                 }
-            });
+            }
+        });
     }
 
     fn logits(&self, batch: &mut [Segment<'_>], buffers: &mut Buffers) -> Result<(), BackendError> {
@@ -219,9 +215,8 @@ impl Decoder {
         self.normalise(output, &self.weights.output_norm, normed);
         self.project(normed, &self.weights.output, logits);
         if let Some(cap) = self.spec.logit_soft_cap {
-            logits
-                .par_chunks_mut(1 << 12)
-                .for_each(|part| kernels::soft_cap(self.isa(), part, cap));
+            self.compute
+                .parts(logits, 1 << 14, |_, part| kernels::soft_cap(self.isa(), part, cap));
         }
         let mut rest = logits.as_slice();
         for segment in batch {
@@ -232,10 +227,7 @@ impl Decoder {
             };
             let (own, others) = rest.split_at(count * vocab_size);
             rest = others;
-            if !own
-                .par_chunks(1 << 14)
-                .all(|part| part.iter().all(|logit| logit.is_finite()))
-            {
+            if !kernels::all_finite(self.isa(), own) {
                 return Err(BackendError::NotFinite);
             }
             out.clear();
@@ -251,11 +243,10 @@ impl Decoder {
     fn normalise(&self, rows: &[f32], weight: &[f32], out: &mut Vec<f32>) {
         out.resize(rows.len(), 0.0);
         let piece = weight.len() * ROWS_PER_TASK;
-        rows.par_chunks(piece)
-            .zip(out.par_chunks_mut(piece))
-            .for_each(|(rows, out)| {
-                kernels::rms_norm(self.isa(), rows, weight, self.spec.epsilon, out);
-            });
+        self.compute.parts(out, piece, |index, out| {
+            let rows = &rows[index * piece..][..out.len()];
+            kernels::rms_norm(self.isa(), rows, weight, self.spec.epsilon, out);
+        });
     }
 
     fn project(&self, rows: &[f32], matrix: &Matrix, out: &mut Vec<f32>) {
@@ -279,11 +270,9 @@ impl Decoder {
             }
         };
         let piece = self.spec.width * ROWS_PER_TASK;
-        stream
-            .par_chunks_mut(piece)
-            .zip(addition.par_chunks(piece))
-            .for_each(|(stream, addition)| {
-                kernels::add(self.isa(), stream, addition);
-            });
+        self.compute.parts(stream, piece, |index, stream| {
+            let addition = &addition[index * piece..][..stream.len()];
+            kernels::add(self.isa(), stream, addition);
+        });
     }
 }

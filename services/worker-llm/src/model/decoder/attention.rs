@@ -1,7 +1,5 @@
 //! The first half of a layer: heads, rotation, cache, attention.
 
-use rayon::prelude::*;
-
 use super::rotation::Rotation;
 use super::{Buffers, Decoder, ROWS_PER_TASK, Segment};
 use crate::kernels::{self, AttentionShape, Product, attend};
@@ -83,21 +81,17 @@ impl Decoder {
         attended.resize(rows * query_width, 0.0);
         let shape = self.shape(layer);
         let mut first = 0;
-        for segment in batch {
+        for segment in &mut *batch {
             let rows = first..first + segment.tokens.len();
             first = rows.end;
-            let cache = &mut segment.cache.layers[layer];
             let numbers = rows.start * kv_width..rows.end * kv_width;
-            cache.append(&keys[numbers.clone()], &values[numbers]);
-            let numbers = rows.start * query_width..rows.end * query_width;
-            attend(
-                &self.compute,
-                &shape,
-                cache,
-                &queries[numbers.clone()],
-                &mut attended[numbers],
-            );
+            segment.cache.layers[layer].append(&keys[numbers.clone()], &values[numbers]);
         }
+        let caches: Vec<_> = batch
+            .iter()
+            .map(|segment| (&segment.cache.layers[layer], segment.tokens.len()))
+            .collect();
+        attend(&self.compute, &shape, &caches, queries, attended);
         self.project(attended, &weights.attention_output, output);
         self.add_to_stream(output, weights.post_attention_norm.as_deref(), normed, stream);
     }
@@ -113,10 +107,9 @@ impl Decoder {
     ) {
         let isa = self.isa();
         let pairs = self.spec.rope_dim / 2;
-        rows.par_chunks_mut(width)
-            .enumerate()
-            .with_min_len(ROWS_PER_TASK)
-            .for_each(|(index, row)| {
+        self.compute.parts(rows, width * ROWS_PER_TASK, |part, rows| {
+            for (index, row) in rows.chunks_exact_mut(width).enumerate() {
+                let index = part * ROWS_PER_TASK + index;
                 if let Some(bias) = &linear.bias {
                     kernels::add(isa, row, bias);
                 }
@@ -134,6 +127,7 @@ impl Decoder {
                         }
                     }
                 }
-            });
+            }
+        });
     }
 }

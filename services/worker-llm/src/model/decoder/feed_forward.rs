@@ -1,7 +1,5 @@
 //! The second half of a layer: one gated unit for every token, or the experts that it is given.
 
-use rayon::prelude::*;
-
 use super::{Buffers, Decoder, ROWS_PER_TASK};
 use crate::kernels::{self, Product};
 use crate::model::spec::{Activation, ExpertSpec};
@@ -105,12 +103,13 @@ impl Decoder {
         ];
         self.compute.multiply(&input, products);
         let piece = self.spec.inner_width.min(1024) * ROWS_PER_TASK;
-        gate.par_chunks_mut(piece)
-            .zip(up.par_chunks(piece))
-            .for_each(|(gate, up)| match self.spec.activation {
+        self.compute.parts(gate, piece, |index, gate| {
+            let up = &up[index * piece..][..gate.len()];
+            match self.spec.activation {
                 Activation::Silu => kernels::silu_gate(self.isa(), gate, up),
                 Activation::Gelu => kernels::gelu_gate(self.isa(), gate, up),
-            });
+            }
+        });
         self.project(gate, &unit.down, output);
     }
 }
