@@ -44,7 +44,11 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<ExitCo
     let manifest = Manifest::read(workspace)?;
     let mut models = Vec::new();
     for model in manifest.select(&arguments.model)? {
-        models.push(fixtures::fetch_named(workspace, &model.name)?.display().to_string());
+        models.push(
+            fixtures::fetch_named(workspace, &model.name)?
+                .display()
+                .to_string(),
+        );
     }
     let program = Program {
         package: "llm-worker-rbee",

@@ -132,7 +132,10 @@ async fn measure_ours(
     let began = Instant::now();
     let worker = ours::Worker::start(&arguments.worker, &arguments.folder, model, threads, CHATS)?;
     add(results, "load to ready", began.elapsed().as_secs_f64());
-    as_client(results, async |prompt: &str, tokens| worker.complete(prompt, tokens).await).await
+    as_client(results, async |prompt: &str, tokens| {
+        worker.complete(prompt, tokens).await
+    })
+    .await
 }
 
 async fn measure_theirs(
@@ -147,7 +150,10 @@ async fn measure_theirs(
     let began = Instant::now();
     let server = theirs::Server::start(&arguments.llama, model, threads, CHATS).await?;
     add(results, "load to ready", began.elapsed().as_secs_f64());
-    as_client(results, async |prompt: &str, tokens| server.complete(prompt, tokens).await).await
+    as_client(results, async |prompt: &str, tokens| {
+        server.complete(prompt, tokens).await
+    })
+    .await
 }
 
 fn add(results: &mut Results, measure: &'static str, number: f64) {
@@ -174,15 +180,19 @@ async fn as_client(
     let began = Instant::now();
     let answers = prompts.iter().map(|prompt| complete(prompt, CHAT_TOKENS));
     let tokens: u32 = futures_util::future::try_join_all(answers).await?.iter().sum();
-    add(results, "8 chats", f64::from(tokens) / began.elapsed().as_secs_f64());
+    add(
+        results,
+        "8 chats",
+        f64::from(tokens) / began.elapsed().as_secs_f64(),
+    );
     Ok(())
 }
 
 /// So many words, the same for the same number.
 fn story(number: usize, words: usize) -> String {
     const WORDS: [&str; 16] = [
-        "river", "stone", "walks", "under", "morning", "light", "seven", "doors", "open", "slowly", "because",
-        "nobody", "counted", "them", "before", "winter",
+        "river", "stone", "walks", "under", "morning", "light", "seven", "doors", "open", "slowly",
+        "because", "nobody", "counted", "them", "before", "winter",
     ];
     let mut place = number * 7919 + 1;
     let words: Vec<&str> = (0..words)
@@ -207,7 +217,12 @@ impl Needs {
         let file = std::fs::File::open(model)?;
         let length = file.metadata()?.len();
         let header = GgufHeader::read(std::io::BufReader::new(file), length).context("not a GGUF file")?;
-        let layers = || header.tensors.iter().filter(|tensor| tensor.name.starts_with("blk."));
+        let layers = || {
+            header
+                .tensors
+                .iter()
+                .filter(|tensor| tensor.name.starts_with("blk."))
+        };
         let named = |name: &str| header.tensors.iter().find(|tensor| tensor.name == name);
         let output = named("output.weight").or_else(|| named("token_embd.weight"));
         let weights: u64 = layers()

@@ -14,7 +14,11 @@ use tokio::net::TcpStream;
 const DEADLINE: Duration = Duration::from_secs(60);
 
 /// What the engine does by itself.
-pub(crate) fn engine(folder: &Path, model: &Path, threads: usize) -> anyhow::Result<Vec<(&'static str, f64)>> {
+pub(crate) fn engine(
+    folder: &Path,
+    model: &Path,
+    threads: usize,
+) -> anyhow::Result<Vec<(&'static str, f64)>> {
     let program = folder.join("llama-bench");
     let output = Command::new(&program)
         .arg("-m")

@@ -50,7 +50,10 @@ pub fn attend(
     let mut rest = (queries, out);
     for &(cache, rows) in caches {
         assert!(cache.is_of(shape) && rows <= cache.len());
-        let queries = rest.0.split_off(..rows * width).expect("there are queries for all positions");
+        let queries = rest
+            .0
+            .split_off(..rows * width)
+            .expect("there are queries for all positions");
         let out = rest.1.split_off_mut(..rows * width).expect("as many as queries");
         if rows >= 2 * compute.threads() {
             pieces.extend(pieces_of_rows(compute, shape, cache, queries, out));

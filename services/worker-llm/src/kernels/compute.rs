@@ -14,8 +14,11 @@ use super::team::{Parts, Team};
 #[cfg(target_arch = "x86_64")]
 use super::x86;
 
-/// Rows of a matrix that a thread takes at once where there are few columns.
+/// Rows of a matrix that a thread takes at once where there are few columns, at least.
 const ROWS_PER_TASK: usize = 32;
+
+/// At most so many, where the matrix has very many.
+const MAX_ROWS_PER_TASK: usize = 256;
 
 /// A product of fewer multiplications than this is not worth calling others for.
 const SHARED_WORK: usize = 1 << 16;
@@ -185,9 +188,13 @@ impl Compute {
             assert_eq!(matrix.len(), input.len, "a matrix takes rows of its own length");
             assert_eq!(out.len(), columns * matrix.rows());
             // A panel is taken out of its blocks once for all columns; with many, one is work enough.
+            // With few, memory is what limits, and rows that follow each other are read ahead: long pieces,
+            // but still some for each thread, so that all end at the same time.
             let step = match self.by_panel(matrix, columns) && columns > MAX_ROW_KERNEL_COLUMNS {
                 true => PANEL_ROWS,
-                false => ROWS_PER_TASK,
+                false => (matrix.rows() / (16 * self.threads()))
+                    .next_multiple_of(ROWS_PER_TASK)
+                    .clamp(ROWS_PER_TASK, MAX_ROWS_PER_TASK),
             };
             Plan {
                 matrix,
@@ -197,7 +204,13 @@ impl Compute {
             }
         });
         let piece = |mut index: usize| {
-            for Plan { matrix, out, step, pieces } in plans {
+            for Plan {
+                matrix,
+                out,
+                step,
+                pieces,
+            } in plans
+            {
                 if index < pieces {
                     let rows = index * step..((index + 1) * step).min(matrix.rows());
                     let task = Task { matrix, rows, out };
@@ -277,6 +290,13 @@ impl Compute {
     }
 
     fn compute_rows(&self, task: &Task<'_>, x: &QuantisedRows) {
+        for first in task.rows.clone().step_by(ROWS_PER_TASK) {
+            let rows = first..(first + ROWS_PER_TASK).min(task.rows.end);
+            self.compute_some_rows(&Task { rows, ..*task }, x);
+        }
+    }
+
+    fn compute_some_rows(&self, task: &Task<'_>, x: &QuantisedRows) {
         let (kind, bytes) = (task.matrix.kind(), task.matrix.row_range(task.rows.clone()));
         let row_bytes = bytes.len() / task.rows.len();
         for first in (0..task.out.count).step_by(MAX_COLUMNS) {

@@ -194,8 +194,14 @@ mod tests {
                 let plain = filled(Isa::Plain);
                 for isa in Isa::available() {
                     let found = filled(isa);
-                    assert_eq!((found.len, found.group, found.offset), (768, plain.group, plain.offset));
-                    assert!(found.codes == plain.codes, "{kind} by {isa:?}, {rows} rows: codes");
+                    assert_eq!(
+                        (found.len, found.group, found.offset),
+                        (768, plain.group, plain.offset)
+                    );
+                    assert!(
+                        found.codes == plain.codes,
+                        "{kind} by {isa:?}, {rows} rows: codes"
+                    );
                     assert_eq!(found.scales, plain.scales, "{kind} by {isa:?}, {rows} rows");
                     assert_eq!(found.minimums, plain.minimums, "{kind} by {isa:?}, {rows} rows");
                 }

@@ -288,7 +288,10 @@ impl<T> Parts<T> {
     ///
     /// # Safety
     /// The slice must still be borrowed, and nobody else may have the same part.
-    #[allow(clippy::mut_from_ref, reason = "each part has one user, by the caller's promise")]
+    #[allow(
+        clippy::mut_from_ref,
+        reason = "each part has one user, by the caller's promise"
+    )]
     pub(super) unsafe fn part(&self, index: usize) -> &mut [T] {
         let first = index * self.size;
         assert!(first < self.len);

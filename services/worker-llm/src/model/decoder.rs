@@ -215,8 +215,9 @@ impl Decoder {
         self.normalise(output, &self.weights.output_norm, normed);
         self.project(normed, &self.weights.output, logits);
         if let Some(cap) = self.spec.logit_soft_cap {
-            self.compute
-                .parts(logits, 1 << 14, |_, part| kernels::soft_cap(self.isa(), part, cap));
+            self.compute.parts(logits, 1 << 14, |_, part| {
+                kernels::soft_cap(self.isa(), part, cap)
+            });
         }
         let mut rest = logits.as_slice();
         for segment in batch {

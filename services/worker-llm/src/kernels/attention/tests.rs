@@ -6,13 +6,7 @@ use super::*;
 use crate::kernels::{Arithmetic, Compute};
 
 /// Attention by its definition.
-fn expected(
-    shape: &AttentionShape,
-    keys: &[f32],
-    values: &[f32],
-    queries: &[f32],
-    first: usize,
-) -> Vec<f32> {
+fn expected(shape: &AttentionShape, keys: &[f32], values: &[f32], queries: &[f32], first: usize) -> Vec<f32> {
     let (dim, kv_width) = (shape.head_dim, shape.kv_heads * shape.head_dim);
     let mut out = vec![0.0; queries.len()];
     for (index, out) in out.chunks_mut(dim).enumerate() {
@@ -21,8 +15,7 @@ fn expected(
         let query = &queries[index * dim..][..dim];
         let seen = shape
             .window
-            .map_or(0, |window| (position + 1).saturating_sub(window))
-            ..position + 1;
+            .map_or(0, |window| (position + 1).saturating_sub(window))..position + 1;
         let weights: Vec<f64> = seen
             .clone()
             .map(|place| {

@@ -7,6 +7,7 @@
 
 mod sinks;
 
+use std::arch::asm;
 use std::arch::x86_64::*;
 
 use rbee_artifacts::gguf::GgmlType;
@@ -77,6 +78,26 @@ impl Rows {
         }
     }
 
+    /// The same rows from a block on, `place` bytes after their beginnings.
+    #[inline(always)]
+    #[allow(clippy::pointers_in_nomem_asm_block, reason = "the instructions are none, so nothing is read or written")]
+    unsafe fn block(self, place: usize) -> Self {
+        // SAFETY: the rows have this block, by the caller's promise.
+        let mut quarters = self.quarters.map(|quarter| unsafe { quarter.add(place) });
+        for quarter in &mut quarters {
+            // SAFETY: does nothing. It keeps the compiler from working out the addresses of all sixteen
+            // rows ahead, which do not fit into registers.
+            unsafe {
+                asm!(
+                    "/* {0} */",
+                    inout(reg) * quarter,
+                    options(pure, nomem, nostack, preserves_flags)
+                )
+            };
+        }
+        Self { quarters, ..self }
+    }
+
     /// Sixteen bytes of each row, from `place` on: the first dword of all rows, the second, and so on.
     #[inline(always)]
     unsafe fn dwords(self, place: usize) -> [__m512i; 4] {
@@ -140,9 +161,9 @@ unsafe fn nibbles<const BYTES: usize, const OFFSET: u8, const FIFTH: bool>(rows:
     // SAFETY: block `b` is BYTES long in each row, and the panel has its eight lines and its group.
     unsafe {
         for b in 0..rows.blocks {
-            let place = b * BYTES;
+            let block = rows.block(b * BYTES);
             rows.prefetch(b, BYTES);
-            let [first, second, ..] = rows.dwords(place);
+            let [first, second, ..] = block.dwords(0);
             let scale = low_halves(first);
             let minimum = if OFFSET == 0 {
                 let positive = _mm512_castps_si512(high_halves(first));
@@ -155,7 +176,7 @@ unsafe fn nibbles<const BYTES: usize, const OFFSET: u8, const FIFTH: bool>(rows:
                 true => second,
                 false => _mm512_or_si512(_mm512_srli_epi32::<16>(first), _mm512_slli_epi32::<16>(second)),
             };
-            let packed = rows.dwords(place + BYTES - 16);
+            let packed = block.dwords(BYTES - 16);
             for line in 0..8 {
                 let nibbles = match line < 4 {
                     true => packed[line],
@@ -165,14 +186,14 @@ unsafe fn nibbles<const BYTES: usize, const OFFSET: u8, const FIFTH: bool>(rows:
                 if FIFTH {
                     // Each byte gets the byte that its bit is in.
                     let byte = (line / 2) as i32 * 0x0101_0101;
-                    let place = _mm512_set4_epi32(
-                        byte + 0x0c0c_0c0c,
-                        byte + 0x0808_0808,
-                        byte + 0x0404_0404,
-                        byte,
-                    );
+                    let place =
+                        _mm512_set4_epi32(byte + 0x0c0c_0c0c, byte + 0x0808_0808, byte + 0x0404_0404, byte);
                     let spread = _mm512_shuffle_epi8(fifth, place);
-                    let bits = if line % 2 == 0 { 0x0804_0201 } else { 0x8040_2010u32 };
+                    let bits = if line % 2 == 0 {
+                        0x0804_0201
+                    } else {
+                        0x8040_2010u32
+                    };
                     let set = _mm512_test_epi8_mask(spread, _mm512_set1_epi32(bits.cast_signed()));
                     codes = _mm512_mask_add_epi8(codes, set, codes, sixteen);
                 }
@@ -190,11 +211,11 @@ unsafe fn q8_0(rows: Rows, sink: &mut impl Sink) {
     // SAFETY: block `b` is 34 bytes long in each row, and the panel has its eight lines and its group.
     unsafe {
         for b in 0..rows.blocks {
-            let place = b * 34;
+            let block = rows.block(b * 34);
             rows.prefetch(b, 34);
-            let scale = low_halves(rows.dwords(place)[0]);
+            let scale = low_halves(block.dwords(0)[0]);
             for half in 0..2 {
-                let codes = rows.dwords(place + 2 + half * 16);
+                let codes = block.dwords(2 + half * 16);
                 for (line, codes) in codes.into_iter().enumerate() {
                     // Two's complement plus 128.
                     sink.codes(0, b * 8 + half * 4 + line, _mm512_xor_si512(codes, sign));
@@ -212,12 +233,12 @@ unsafe fn q4_k(rows: Rows, sink: &mut impl Sink) {
     // SAFETY: block `b` is 144 bytes long in each row, and the panel has its 64 lines and eight groups.
     unsafe {
         for b in 0..rows.blocks {
-            let place = b * 144;
+            let block = rows.block(b * 144);
             rows.prefetch(b, 144);
-            let scales = q4_k_scales(rows, place);
+            let scales = q4_k_scales(block);
             for pair in 0..4 {
                 for half in 0..2 {
-                    let packed = rows.dwords(place + 16 + pair * 32 + half * 16);
+                    let packed = block.dwords(16 + pair * 32 + half * 16);
                     for (dword, packed) in packed.into_iter().enumerate() {
                         let line = b * 64 + pair * 16 + half * 4 + dword;
                         sink.codes(0, line, _mm512_and_si512(packed, low));
@@ -236,10 +257,10 @@ unsafe fn q4_k(rows: Rows, sink: &mut impl Sink) {
 
 /// The scales and minimums of a block of Q4_K: six bits each, see `six_bit_pairs` for the plain way.
 #[inline(always)]
-unsafe fn q4_k_scales(rows: Rows, place: usize) -> [(__m512, __m512); 8] {
-    // SAFETY: the caller has AVX-512 and a block of 144 bytes at `place`, for which the panel has groups.
+unsafe fn q4_k_scales(block: Rows) -> [(__m512, __m512); 8] {
+    // SAFETY: the caller has AVX-512 and a block of 144 bytes.
     unsafe {
-        let [both, first, second, third] = rows.dwords(place);
+        let [both, first, second, third] = block.dwords(0);
         let (scale, minimum) = (low_halves(both), high_halves(both));
         let six = _mm512_set1_epi32(0x3f3f_3f3f);
         let four = _mm512_set1_epi32(0x0f0f_0f0f);
@@ -276,15 +297,15 @@ unsafe fn q6_k(rows: Rows, sink: &mut impl Sink) {
     // SAFETY: block `b` is 210 bytes long in each row, and the panel has its 64 lines and sixteen groups.
     unsafe {
         for b in 0..rows.blocks {
-            let place = b * 210;
+            let block = rows.block(b * 210);
             rows.prefetch(b, 210);
-            let scale = high_halves(rows.dwords(place + 194)[3]);
-            let bytes = rows.dwords(place + 192);
+            let scale = high_halves(block.dwords(194)[3]);
+            let bytes = block.dwords(192);
             for part in 0..2 {
                 for half in 0..2 {
-                    let first = rows.dwords(place + part * 64 + half * 16);
-                    let second = rows.dwords(place + part * 64 + 32 + half * 16);
-                    let tops = rows.dwords(place + 128 + part * 32 + half * 16);
+                    let first = block.dwords(part * 64 + half * 16);
+                    let second = block.dwords(part * 64 + 32 + half * 16);
+                    let tops = block.dwords(128 + part * 32 + half * 16);
                     for dword in 0..4 {
                         let line = b * 64 + part * 32 + half * 4 + dword;
                         let (first, second, top) = (first[dword], second[dword], tops[dword]);

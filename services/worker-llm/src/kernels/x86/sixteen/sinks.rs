@@ -91,7 +91,13 @@ impl Sink for Filler {
     }
 
     #[inline(always)]
-    unsafe fn group<const ITEMS: usize>(&mut self, _slot: usize, group: usize, scale: __m512, minimum: __m512) {
+    unsafe fn group<const ITEMS: usize>(
+        &mut self,
+        _slot: usize,
+        group: usize,
+        scale: __m512,
+        minimum: __m512,
+    ) {
         // SAFETY: the panel has this group, by the caller's promise.
         unsafe {
             _mm512_storeu_ps(self.scales.add(group * PANEL_ROWS), scale);
@@ -123,11 +129,21 @@ impl<const N: usize> Sink for Multiplier<N> {
     }
 
     #[inline(always)]
-    unsafe fn group<const ITEMS: usize>(&mut self, slot: usize, group: usize, scale: __m512, minimum: __m512) {
+    unsafe fn group<const ITEMS: usize>(
+        &mut self,
+        slot: usize,
+        group: usize,
+        scale: __m512,
+        minimum: __m512,
+    ) {
         for n in 0..N {
             // SAFETY: each column has as many groups as the rows, by the caller's promise.
             unsafe {
-                let sums = if ITEMS == 32 { self.sums[n] } else { self.half_sums[n] };
+                let sums = if ITEMS == 32 {
+                    self.sums[n]
+                } else {
+                    self.half_sums[n]
+                };
                 let dot = _mm512_mul_ps(_mm512_cvtepi32_ps(self.dots[slot][n]), scale);
                 let factor = _mm512_set1_ps(*self.scales[n].add(group * ITEMS / 32));
                 self.totals[n] = _mm512_fmadd_ps(dot, factor, self.totals[n]);
