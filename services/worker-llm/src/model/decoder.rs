@@ -216,7 +216,7 @@ impl Decoder {
         self.project(normed, &self.weights.output, logits);
         if let Some(cap) = self.spec.logit_soft_cap {
             self.compute.parts(logits, 1 << 14, |_, part| {
-                kernels::soft_cap(self.isa(), part, cap)
+                kernels::soft_cap(self.isa(), part, cap);
             });
         }
         let mut rest = logits.as_slice();

@@ -80,7 +80,10 @@ impl Rows {
 
     /// The same rows from a block on, `place` bytes after their beginnings.
     #[inline(always)]
-    #[allow(clippy::pointers_in_nomem_asm_block, reason = "the instructions are none, so nothing is read or written")]
+    #[allow(
+        clippy::pointers_in_nomem_asm_block,
+        reason = "the instructions are none, so nothing is read or written"
+    )]
     unsafe fn block(self, place: usize) -> Self {
         // SAFETY: the rows have this block, by the caller's promise.
         let mut quarters = self.quarters.map(|quarter| unsafe { quarter.add(place) });
@@ -92,7 +95,7 @@ impl Rows {
                     "/* {0} */",
                     inout(reg) * quarter,
                     options(pure, nomem, nostack, preserves_flags)
-                )
+                );
             };
         }
         Self { quarters, ..self }
