@@ -4,6 +4,7 @@ mod catalog;
 mod download;
 mod llm;
 mod proxy;
+mod sd;
 
 use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
@@ -32,6 +33,8 @@ enum Subject {
     Llm(llm::Arguments),
     /// What the hive adds to the latency of a worker's messages, and how many pass in a second of one core.
     Proxy(proxy::Arguments),
+    /// A denoising step and a decoding at SD 1.5's real shape on this processor, beside PyTorch.
+    Sd(sd::Arguments),
 }
 
 /// Measures, prints, and fails only if something ended wrong: what is fast enough is for people to say.
@@ -41,6 +44,7 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<ExitCo
         Subject::Download(arguments) => download::run(workspace, arguments),
         Subject::Llm(arguments) => llm::run(workspace, arguments),
         Subject::Proxy(arguments) => proxy::run(workspace, arguments),
+        Subject::Sd(arguments) => sd::run(workspace, arguments),
     }
 }
 
