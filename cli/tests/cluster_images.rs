@@ -104,7 +104,7 @@ fn errors_are_told_as_of_other_commands() {
         arguments.push("--json".into());
         cluster.rbee(&words(&arguments)).failed(code)
     };
-    assert_eq!(failed(&["--width", "100"], 2).reason(), "INVALID_ARGUMENT");
+    assert_eq!(failed(&["--guidance", "99"], 2).reason(), "INVALID_ARGUMENT");
     assert_eq!(failed(&["--lora", "missing"], 4).reason(), "MODEL_NOT_FOUND");
     assert_eq!(failed(&["--lora", "noise"], 5).reason(), "ADD_ON_UNSUITABLE");
     assert!(!cluster.folder().join("bee.png").exists());
@@ -204,10 +204,10 @@ fn a_text_worker_streams_on_while_pictures_are_made() {
         long.process.try_wait().expect("it is our child").is_none(),
         "the picture is not done yet"
     );
-    let after = long.steps();
-    assert!(after > before, "steps go on: {before}, {after}");
-    assert!(long.process.wait().expect("it is our child").success());
-    assert_eq!(long.steps(), 200);
+    wait_until("steps go on", DEADLINE, || long.steps() > before);
+    // All of its steps would take minutes.
+    common::processes::signal(long.process.id(), "INT");
+    assert_eq!(long.process.wait().expect("it is our child").code(), Some(130));
     cluster.stop();
 }
 
