@@ -6,6 +6,7 @@ mod check;
 mod complete;
 mod completions;
 mod confirm;
+mod constraint;
 mod device;
 mod drain;
 mod events;

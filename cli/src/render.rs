@@ -10,6 +10,7 @@ pub(crate) mod human;
 pub(crate) mod job;
 pub(crate) mod lists;
 pub(crate) mod log;
+pub(crate) mod log_probabilities;
 pub(crate) mod memory_bar;
 pub(crate) mod paint;
 pub(crate) mod plain_text;

@@ -159,3 +159,17 @@ fn who_stops_reading_gets_no_complaint() {
     assert!(output.status.success(), "{output:?}");
     assert!(output.stderr.is_empty(), "{output:?}");
 }
+
+#[test]
+fn what_cannot_be_asked_is_said_before_anybody_is_asked() {
+    let ask = ["complete", "local:model", "--prompt", "x"];
+    let said = stderr(rbee().args(ask).args(["--logprobs", "2"]), 2);
+    assert!(said.contains("--logprobs needs --json"), "{said}");
+    let said = stderr(
+        rbee().args(ask).args(["--json-schema", "/nowhere/schema.json"]),
+        1,
+    );
+    assert!(said.contains("can't read /nowhere/schema.json"), "{said}");
+    let said = stderr(rbee().args(ask).args(["--regex", "a", "--json-object"]), 2);
+    assert!(said.contains("cannot be used with"), "{said}");
+}

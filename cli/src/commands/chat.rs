@@ -6,12 +6,12 @@ mod interactive;
 mod setting;
 
 use rbee_proto::types::v1::Worker;
-use rbee_proto::worker::v1::ChatRequest;
 use rbee_proto::worker::v1::text_service_client::TextServiceClient;
+use rbee_proto::worker::v1::{ChatRequest, OutputConstraint};
 
 use self::conversation::Conversation;
 use self::setting::Setting;
-use super::{Session, generation, target};
+use super::{Session, constraint, generation, target};
 use crate::args::{ChatArgs, SamplingArgs};
 use crate::connect::Cluster;
 use crate::failure::Failure;
@@ -21,13 +21,14 @@ use crate::render::stats::Answer;
 pub(super) async fn run(arguments: &ChatArgs, session: &Session) -> Result<(), Failure> {
     let prompt = generation::one_shot_prompt(arguments.prompt.as_deref(), session.output)?;
     let setting = Setting::read(&arguments.conversation)?;
+    let constraint = constraint::read(&arguments.sampling, session.output)?;
     let cluster = Cluster::connect(&session.options).await?;
     let worker = target::find(&cluster, &arguments.target).await?;
     let mut conversation = Conversation::new(arguments.system.clone());
     match prompt {
         Some(prompt) => {
             conversation.ask(prompt);
-            let request = request(&conversation, &setting, &arguments.sampling);
+            let request = request(&conversation, &setting, &arguments.sampling, constraint);
             let answer = answer(&cluster, &worker, request, session).await?;
             generation::conclude(&answer, session.output)
         }
@@ -35,11 +36,18 @@ pub(super) async fn run(arguments: &ChatArgs, session: &Session) -> Result<(), F
     }
 }
 
-fn request(conversation: &Conversation, setting: &Setting, sampling: &SamplingArgs) -> ChatRequest {
+fn request(
+    conversation: &Conversation,
+    setting: &Setting,
+    sampling: &SamplingArgs,
+    constraint: Option<OutputConstraint>,
+) -> ChatRequest {
     ChatRequest {
         messages: conversation.messages(),
         sampling: sampling.sampling(),
         stop: sampling.stop(),
+        constraint,
+        details: sampling.details(),
         ..setting.request()
     }
 }

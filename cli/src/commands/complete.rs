@@ -3,7 +3,7 @@
 use rbee_proto::worker::v1::CompleteRequest;
 use rbee_proto::worker::v1::text_service_client::TextServiceClient;
 
-use super::{Session, generation, target};
+use super::{Session, constraint, generation, target};
 use crate::args::CompleteArgs;
 use crate::connect::Cluster;
 use crate::exit::Exit;
@@ -16,6 +16,7 @@ pub(super) async fn run(arguments: &CompleteArgs, session: &Session) -> Result<(
             Failure::new(Exit::Usage, "there is nothing to continue")
                 .hint("give --prompt TEXT, or pipe it in")
         })?;
+    let constraint = constraint::read(&arguments.sampling, session.output)?;
     let cluster = Cluster::connect(&session.options).await?;
     let worker = target::find(&cluster, &arguments.target).await?;
     let mut client = TextServiceClient::new(cluster.worker_channel(&worker).await?);
@@ -23,7 +24,9 @@ pub(super) async fn run(arguments: &CompleteArgs, session: &Session) -> Result<(
         prompt,
         sampling: arguments.sampling.sampling(),
         stop: arguments.sampling.stop(),
-        ..CompleteRequest::default()
+        constraint,
+        details: arguments.sampling.details(),
+        echo: arguments.echo,
     };
     let answer = generation::show(
         client.complete(request),

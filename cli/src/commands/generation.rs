@@ -97,6 +97,7 @@ where
             Ok(Event::Reasoning(delta)) => {
                 answer.completion_tokens = delta.completion_tokens;
                 answer.reasoning.push_str(&delta.text);
+                answer.told(delta.tokens);
                 screen.think(&delta.text)?;
             }
             Ok(Event::ToolCall(call)) => {
@@ -106,6 +107,7 @@ where
             Ok(Event::Delta(delta)) => {
                 answer.completion_tokens = delta.completion_tokens;
                 answer.text.push_str(&delta.text);
+                answer.told(delta.tokens);
                 screen.show(&delta.text)?;
             }
             Ok(Event::Finished(finished)) => {

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use rbee_proto::worker::v1::{GenerationFinished, GenerationStarted, ToolCall};
+use rbee_proto::worker::v1::{GenerationFinished, GenerationStarted, TokenDetails, ToolCall};
 use serde::{Serialize, Serializer};
 
+use super::log_probabilities::Token;
 use super::{human, words};
 
 /// An answer with what it took, as `--json` prints it. What was not measured is null.
@@ -32,6 +33,9 @@ pub(crate) struct Answer {
     pub(crate) reasoning: String,
     /// The answer.
     pub(crate) text: String,
+    /// Its tokens and how likely they were, if that was asked for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) tokens: Vec<Token>,
     /// The tools that it called.
     #[serde(serialize_with = "calls")]
     pub(crate) tool_calls: Vec<ToolCall>,
@@ -85,6 +89,7 @@ impl Answer {
             dropped_messages: 0,
             reasoning: String::new(),
             text: String::new(),
+            tokens: Vec::new(),
             tool_calls: Vec::new(),
             finish_reason: "interrupted".to_owned(),
             seed: None,
@@ -97,6 +102,11 @@ impl Answer {
         self.prompt_tokens = Some(started.prompt_tokens);
         self.seed = Some(started.seed);
         self.dropped_messages = started.dropped_messages;
+    }
+
+    /// Notes what is told of tokens.
+    pub(crate) fn told(&mut self, tokens: Vec<TokenDetails>) {
+        self.tokens.extend(tokens.into_iter().filter_map(Token::new));
     }
 
     /// Notes the last message.

@@ -31,6 +31,8 @@ reasons! {
     pub const CATALOG_UNAVAILABLE: &str = "CATALOG_UNAVAILABLE";
     /// A chat template is broken, does too much, or refuses the conversation.
     pub const CHAT_TEMPLATE_FAILED: &str = "CHAT_TEMPLATE_FAILED";
+    /// The vocabulary of a worker's model can't be held to a constraint.
+    pub const CONSTRAINT_UNSUPPORTED: &str = "CONSTRAINT_UNSUPPORTED";
     /// A prompt leaves no room for an answer in the worker's context.
     pub const CONTEXT_OVERFLOW: &str = "CONTEXT_OVERFLOW";
     /// The worker type needs another kind of device.

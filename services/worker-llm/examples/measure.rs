@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use clap::Parser;
-use llm_worker_rbee::engine::{Backend, SequenceStep};
+use llm_worker_rbee::engine::{Backend, LogitsWanted, SequenceStep};
 use llm_worker_rbee::model::{CpuBackend, LoadOptions, ModelFiles};
 
 /// Tokens of a prompt computed at once, as the engine does.
@@ -84,7 +84,11 @@ fn prefill(backend: &mut CpuBackend, prompt: usize) -> anyhow::Result<f64> {
         backend.step(&mut [SequenceStep {
             sequence,
             tokens,
-            logits: last.then_some(&mut logits),
+            logits: if last {
+                LogitsWanted::Last(&mut logits)
+            } else {
+                LogitsWanted::Nothing
+            },
         }])?;
     }
     let rate = prompt as f64 / began.elapsed().as_secs_f64();
@@ -106,7 +110,7 @@ fn decode(backend: &mut CpuBackend, sequences: usize) -> anyhow::Result<f64> {
             .map(|(&sequence, logits)| SequenceStep {
                 sequence,
                 tokens: std::slice::from_ref(&token),
-                logits: Some(logits),
+                logits: LogitsWanted::Last(logits),
             })
             .collect();
         backend.step(&mut batch)?;

@@ -13,6 +13,7 @@
 //! - [`generator`]: from words to words. [`text`] makes tokens of words by the model's own chat template
 //!   and tokenizer, and words of tokens.
 //! - [`engine`]: queue, scheduler and cancellation, on a thread of its own. [`sampling`] chooses tokens.
+//!   [`constraint`] says which may be chosen where an answer must look a certain way.
 //! - [`model`], [`kernels`]: from a GGUF file to logits.
 //! - [`fidelity`]: whether all of that says the same as the references.
 //!
@@ -20,6 +21,7 @@
 //! leaves stops its answer within one token; no log line holds a prompt or a token of access.
 
 pub mod config;
+pub mod constraint;
 pub mod domain;
 pub mod engine;
 pub mod fidelity;

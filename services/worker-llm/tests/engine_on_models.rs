@@ -9,7 +9,7 @@ use llm_worker_rbee::engine::{
     Engine, EngineConfig, Event, Finish, FinishReason, GenerateRequest, Pushed, TokenSink, TokenStream,
 };
 use llm_worker_rbee::model::{CpuBackend, LoadError, LoadOptions, ModelFile, ModelFiles};
-use llm_worker_rbee::sampling::SamplingParams;
+use llm_worker_rbee::sampling::{RULED_OUT, SamplingParams};
 use llm_worker_rbee::text::Tokenizer;
 use rbee_artifacts::gguf::GgufError;
 use rbee_testkit::models;
@@ -63,10 +63,9 @@ fn request(first: u32, sampling: SamplingParams, max_tokens: usize) -> GenerateR
     GenerateRequest {
         prompt: (0..20).map(|index| (first + index * 13) % 600).collect(),
         max_tokens: Some(max_tokens),
-        end_tokens: Vec::new(),
         reproducible: sampling.seed.is_some(),
         sampling,
-        sink: Box::new(NoText),
+        ..GenerateRequest::new(Box::new(NoText))
     }
 }
 
@@ -84,10 +83,33 @@ async fn collect(mut stream: TokenStream) -> (Vec<u32>, Finish) {
 #[tokio::test]
 async fn a_seed_gives_the_same_answer_alone_and_in_company() {
     let engine = engine(4);
-    let sampling = |seed| SamplingParams {
-        seed: Some(seed),
-        top_p: 0.95,
-        ..SamplingParams::default()
+    // Each with settings of its own, so that all of them are in one batch.
+    let sampling = |seed| {
+        let plain = SamplingParams {
+            seed: Some(seed),
+            top_p: 0.95,
+            ..SamplingParams::default()
+        };
+        match seed {
+            0 => plain,
+            1 => SamplingParams {
+                typical_p: 0.7,
+                frequency_penalty: 0.5,
+                ..plain
+            },
+            2 => SamplingParams {
+                logit_bias: vec![(3, 2.0), (4, RULED_OUT)],
+                presence_penalty: -0.5,
+                penalty_window: 7,
+                ..plain
+            },
+            _ => SamplingParams {
+                top_k: 40,
+                repetition_penalty: 1.3,
+                min_p: 0.05,
+                ..plain
+            },
+        }
     };
     let ask = |seed: u64| {
         engine

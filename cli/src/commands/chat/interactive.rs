@@ -11,7 +11,7 @@ use super::conversation::Conversation;
 use super::input::{HELP, Input, Lines, parse};
 use super::setting::Setting;
 use crate::args::ChatArgs;
-use crate::commands::{Session, target};
+use crate::commands::{Session, constraint, target};
 use crate::connect::Cluster;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -35,6 +35,7 @@ pub(super) async fn run(
     session: &Session,
 ) -> Result<(), Failure> {
     let paint = session.output.remark_paint;
+    let constraint = constraint::read(&arguments.sampling, session.output)?;
     let mut keyboard = Keyboard::open()?;
     let mut shows_stats = true;
     note(&paint.faint(&format!(
@@ -89,7 +90,7 @@ pub(super) async fn run(
         } else {
             conversation.ask(question);
         }
-        let request = super::request(&conversation, setting, &arguments.sampling);
+        let request = super::request(&conversation, setting, &arguments.sampling, constraint.clone());
         match super::answer(cluster, &worker, request, session).await {
             Ok(answer) => {
                 conversation.answered(&answer);

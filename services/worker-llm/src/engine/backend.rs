@@ -21,8 +21,20 @@ pub struct SequenceStep<'a> {
     pub sequence: SequenceId,
     /// Token ids to append, at least one: a chunk of a prompt, or the last sampled token.
     pub tokens: &'a [u32],
-    /// Receives the `vocab_size` logits after the last of `tokens` (replacing what was in it).
-    pub logits: Option<&'a mut Vec<f32>>,
+    /// Where logits go.
+    pub logits: LogitsWanted<'a>,
+}
+
+/// Which logits a step gives, `vocab_size` numbers for each token. They replace what was in the vector.
+#[derive(Debug, Default)]
+pub enum LogitsWanted<'a> {
+    /// None.
+    #[default]
+    Nothing,
+    /// Those after the last token.
+    Last(&'a mut Vec<f32>),
+    /// Those after each token, one after the other.
+    All(&'a mut Vec<f32>),
 }
 
 /// A loaded model on a device: synchronous, driven by one thread.

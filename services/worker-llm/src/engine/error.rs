@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::constraint::ConstraintError;
 use crate::sampling::SamplingError;
 
 /// Why a generation was refused, or ended without an answer.
@@ -52,6 +53,12 @@ pub enum EngineError {
     /// A sampling setting is out of its range.
     #[error(transparent)]
     Sampling(#[from] SamplingError),
+    /// Every token is ruled out.
+    #[error("the settings leave no token that could be chosen")]
+    NoTokenLeft,
+    /// The constraint can't be kept.
+    #[error(transparent)]
+    Constraint(#[from] ConstraintError),
     /// The engine stops and takes no more requests, or gave this one up.
     #[error("the worker is shutting down")]
     ShuttingDown,

@@ -7,6 +7,9 @@ use std::time::Duration;
 pub enum Event {
     /// The request has a slot and its prompt is computed now. Always the first event.
     Started,
+    /// The next tokens of the prompt and how likely they were. Before any token of the answer, and only if
+    /// it was asked for.
+    Prompt(Vec<TokenDetails>),
     /// A token was generated.
     Token(Delta),
     /// The generation is over; nothing comes after it.
@@ -14,13 +17,26 @@ pub enum Event {
 }
 
 /// One generated token.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Delta {
     /// Its id.
     pub token: u32,
     /// The text that became certain with it. Empty while a character or a possible stop string is
     /// incomplete; the text of a stop string is never in it.
     pub text: String,
+    /// The tokens whose text is out now, if it was asked how likely they were. Tokens of a stop string never are.
+    pub details: Vec<TokenDetails>,
+}
+
+/// A token and how likely it was, by the model alone: before temperature, penalties, bias and constraint.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TokenDetails {
+    /// Its id.
+    pub token: u32,
+    /// Natural logarithm of its probability; none for the first token of a prompt.
+    pub log_probability: Option<f32>,
+    /// The likeliest tokens in its place with theirs, likeliest first.
+    pub top: Vec<(u32, f32)>,
 }
 
 /// How a generation ended.
@@ -30,6 +46,8 @@ pub struct Finish {
     pub reason: FinishReason,
     /// Text held back until now (the start of a stop string that did not come, broken UTF-8).
     pub text: String,
+    /// The tokens that have not been told of.
+    pub details: Vec<TokenDetails>,
     /// Token counts.
     pub usage: Usage,
     /// Measured times.
@@ -45,6 +63,8 @@ pub enum FinishReason {
     Length,
     /// A stop string was completed.
     StopString,
+    /// The constraint is fulfilled and nothing can follow.
+    Constraint,
     /// The receiver went away. Seen only in counters: nobody is there to get this event.
     Cancelled,
 }

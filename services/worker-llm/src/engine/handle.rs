@@ -285,7 +285,7 @@ impl TokenStream {
                 .as_ref()
                 .map_or(EngineError::ShuttingDown, exit_error))
         });
-        self.done = !matches!(event, Ok(Event::Started | Event::Token(_)));
+        self.done = !matches!(event, Ok(Event::Started | Event::Prompt(_) | Event::Token(_)));
         Poll::Ready(Some(event))
     }
 }

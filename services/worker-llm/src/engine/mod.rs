@@ -28,12 +28,14 @@ mod kept;
 mod request;
 mod running;
 mod scheduler;
+mod scores;
 mod stats;
 mod thread;
+mod untold;
 
-pub use backend::{Backend, BackendError, SequenceId, SequenceStep};
+pub use backend::{Backend, BackendError, LogitsWanted, SequenceId, SequenceStep};
 pub use error::EngineError;
-pub use event::{Delta, Event, Finish, FinishReason, Timings, Usage};
+pub use event::{Delta, Event, Finish, FinishReason, Timings, TokenDetails, Usage};
 pub use handle::{Engine, EngineConfig, TokenStream};
 pub use rbee_worker_kit::EngineExit;
 pub use request::{GenerateRequest, Pushed, TokenSink};

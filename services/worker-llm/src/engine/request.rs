@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::constraint::ConstraintState;
 use crate::sampling::SamplingParams;
 
 /// A prompt and how to go on from it.
@@ -18,9 +19,41 @@ pub struct GenerateRequest {
     /// taken which was computed in the portions in which it would be computed now. Otherwise the
     /// order of some sums may differ, and with it the last digits.
     pub reproducible: bool,
+    /// Tell how likely each token was, and this many of the likeliest.
+    pub log_probabilities: Option<usize>,
+    /// Tell it of the prompt, too, if it is told at all: [`Event::Prompt`](super::Event::Prompt). All of the prompt
+    /// is computed then, in small portions.
+    pub prompt_log_probabilities: bool,
+    /// What the answer must look like.
+    pub constraint: Option<ConstraintState>,
     /// Turns the answer's tokens into text and finds stop strings. It is called on the engine
     /// thread, so it must be quick and must not block.
     pub sink: Box<dyn TokenSink>,
+}
+
+impl GenerateRequest {
+    /// No prompt yet; everything as it is by default.
+    #[must_use]
+    pub fn new(sink: Box<dyn TokenSink>) -> Self {
+        Self {
+            prompt: Vec::new(),
+            sampling: SamplingParams::default(),
+            max_tokens: None,
+            end_tokens: Vec::new(),
+            reproducible: false,
+            log_probabilities: None,
+            prompt_log_probabilities: false,
+            constraint: None,
+            sink,
+        }
+    }
+}
+
+impl GenerateRequest {
+    /// Whether it is told of the prompt's tokens.
+    pub(super) fn tells_prompt(&self) -> bool {
+        self.prompt_log_probabilities && self.log_probabilities.is_some()
+    }
 }
 
 impl fmt::Debug for GenerateRequest {
@@ -50,4 +83,6 @@ pub struct Pushed {
     pub text: String,
     /// A stop string is complete; `text` ends before it.
     pub stop: bool,
+    /// Bytes of text that are known, and held back since they may begin a stop string.
+    pub held: usize,
 }

@@ -6,11 +6,17 @@ use std::time::{Duration, Instant};
 
 use super::backend::SequenceId;
 use super::error::EngineError;
-use super::event::{Delta, Event, Finish, FinishReason, Timings, Usage};
+use super::event::{Delta, Event, Finish, FinishReason, Timings, TokenDetails, Usage};
 use super::kept::{Computed, Reuse};
 use super::scheduler::Job;
+use super::scores::Scores;
 use super::stats::EngineStats;
+use super::untold::Untold;
+use crate::constraint::{Accepted, ConstraintError};
 use crate::sampling::Sampler;
+
+/// Memory for the logits of one portion of a prompt of which is to be told, in bytes.
+const PROMPT_LOGITS_BYTES: usize = 16 << 20;
 
 /// A job that has a slot.
 pub(super) struct Running {
@@ -37,6 +43,9 @@ pub(super) struct Running {
     pub(super) first_token: Option<Instant>,
     pub(super) last_token: Option<Instant>,
     pub(super) end: Option<End>,
+    /// What is to be told of the token that was chosen last.
+    details: Option<TokenDetails>,
+    untold: Untold,
 }
 
 /// How a running job leaves its slot.
@@ -66,6 +75,8 @@ impl Running {
             first_token: None,
             last_token: None,
             end: None,
+            details: None,
+            untold: Untold::default(),
             job,
         }
     }
@@ -81,10 +92,38 @@ impl Running {
     }
 
     /// Which tokens of the prompt come next. Portions end at multiples of `chunk`, wherever they begin,
-    /// so that portions of other prompts are the same.
-    pub(super) fn next_chunk(&self, chunk: usize) -> Range<usize> {
-        let end = (self.prefilled / chunk + 1) * chunk;
+    /// so that portions of other prompts are the same; smaller ones where each token's logits are wanted.
+    pub(super) fn next_chunk(&self, chunk: usize, vocab_size: usize) -> Range<usize> {
+        let mut end = (self.prefilled / chunk + 1) * chunk;
+        if self.job.request.tells_prompt() {
+            let most = PROMPT_LOGITS_BYTES / size_of::<f32>() / vocab_size.max(1);
+            end = end.min(self.prefilled + most.max(1));
+        }
         self.prefilled..end.min(self.job.request.prompt.len())
+    }
+
+    /// Tells of the tokens that follow each of a portion of the prompt, whose logits are there, and leaves
+    /// the last one's.
+    pub(super) fn tell_prompt(&mut self, portion: Range<usize>, vocab_size: usize) {
+        let request = &self.job.request;
+        let top = request.log_probabilities.unwrap_or_default();
+        let mut told = Vec::with_capacity(portion.len() + 1);
+        if portion.start == 0 {
+            told.extend(request.prompt.first().map(|&token| TokenDetails {
+                token,
+                log_probability: None,
+                top: Vec::new(),
+            }));
+        }
+        let following = &request.prompt[portion.start + 1..];
+        for (logits, &token) in self.logits.chunks_exact(vocab_size).zip(following) {
+            told.push(Scores::new(logits).details(token, top));
+        }
+        // A receiver that is gone shows before the next computation.
+        let _ = self.job.events.send(Ok(Event::Prompt(told)));
+        self.logits = self
+            .logits
+            .split_off(self.logits.len().saturating_sub(vocab_size));
     }
 
     /// Notes that a portion of the prompt is in the KV cache.
@@ -97,11 +136,18 @@ impl Running {
 
     /// Samples from the logits and passes the token on, or ends.
     pub(super) fn choose(&mut self, stats: &EngineStats) {
-        let token = self.sampler.sample(&mut self.logits);
+        let token = match self.sample() {
+            Ok(token) => token,
+            Err(error) => {
+                self.end = Some(End::Failed(error));
+                return;
+            }
+        };
         if self.job.request.end_tokens.contains(&token) {
             self.end = Some(End::Finished(FinishReason::EndOfGeneration));
             return;
         }
+        let accepted = self.accept(token);
         let now = Instant::now();
         self.first_token.get_or_insert(now);
         self.last_token = Some(now);
@@ -109,25 +155,60 @@ impl Running {
         self.next = Some(token);
         stats.generated_tokens.fetch_add(1, Ordering::Relaxed);
         let pushed = self.job.request.sink.push(token);
+        let details = match self.details.take() {
+            Some(details) => self.untold.push(details, &pushed),
+            None => Vec::new(),
+        };
         let delta = Event::Token(Delta {
             token,
             text: pushed.text,
+            details,
         });
         self.end = if self.job.events.send(Ok(delta)).is_err() {
             Some(End::Finished(FinishReason::Cancelled))
         } else if pushed.stop {
             Some(End::Finished(FinishReason::StopString))
-        } else if self.generated >= self.max_tokens {
-            Some(End::Finished(FinishReason::Length))
         } else {
-            None
+            match accepted {
+                Err(error) => Some(End::Failed(error.into())),
+                Ok(Accepted::Complete) => Some(End::Finished(FinishReason::Constraint)),
+                Ok(Accepted::GoesOn) if self.generated >= self.max_tokens => {
+                    Some(End::Finished(FinishReason::Length))
+                }
+                Ok(Accepted::GoesOn) => None,
+            }
         };
     }
 
+    /// The next token, and what is to be told of it.
+    fn sample(&mut self) -> Result<u32, EngineError> {
+        let top = self.job.request.log_probabilities;
+        // The model's own, before anything is done with them.
+        let own = top.map(|_| self.logits.clone());
+        if let Some(constraint) = &mut self.job.request.constraint {
+            constraint.mask()?.apply(&mut self.logits);
+        }
+        let chosen = self.sampler.sample(&mut self.logits);
+        let token = chosen.ok_or(EngineError::NoTokenLeft)?;
+        if let (Some(own), Some(top)) = (own, top) {
+            self.details = Some(Scores::new(&own).details(token, top));
+        }
+        Ok(token)
+    }
+
+    fn accept(&mut self, token: u32) -> Result<Accepted, ConstraintError> {
+        match &mut self.job.request.constraint {
+            Some(constraint) => constraint.accept(token),
+            None => Ok(Accepted::GoesOn),
+        }
+    }
+
     pub(super) fn finish(&mut self, reason: FinishReason) -> Finish {
-        let text = match reason {
-            FinishReason::StopString | FinishReason::Cancelled => String::new(),
-            FinishReason::EndOfGeneration | FinishReason::Length => self.job.request.sink.finish(),
+        let (text, details) = match reason {
+            FinishReason::StopString | FinishReason::Cancelled => (String::new(), Vec::new()),
+            FinishReason::EndOfGeneration | FinishReason::Length | FinishReason::Constraint => {
+                (self.job.request.sink.finish(), self.untold.rest())
+            }
         };
         let decoding = self
             .first_token
@@ -136,6 +217,7 @@ impl Running {
         Finish {
             reason,
             text,
+            details,
             usage: Usage {
                 prompt_tokens: self.job.request.prompt.len(),
                 cached_tokens: self.reused,

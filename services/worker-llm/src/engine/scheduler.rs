@@ -16,7 +16,7 @@ use std::time::Instant;
 
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
-use super::backend::{Backend, BackendError, SequenceId, SequenceStep};
+use super::backend::{Backend, BackendError, LogitsWanted, SequenceId, SequenceStep};
 use super::error::EngineError;
 use super::event::{Event, FinishReason};
 use super::handle::EngineConfig;
@@ -157,8 +157,12 @@ impl Scheduler {
         }
     }
 
-    /// The longest beginning of a prompt that is there, of sequences that have ended or run.
+    /// The longest beginning of a prompt that is there, of sequences that have ended or run. None where all of the
+    /// prompt is to be told of.
     fn reuse(&self, request: &GenerateRequest) -> Option<Reuse> {
+        if request.tells_prompt() {
+            return None;
+        }
         let chunk = request.reproducible.then_some(self.config.prefill_chunk);
         let running = self.running.iter().map(Running::computed);
         self.kept
@@ -219,20 +223,29 @@ impl Scheduler {
         // In its place while it computes, so that a panic leaves it where `fail_all` finds it.
         let running = &mut self.running[turn];
         let chunk = self.config.prefill_chunk;
-        let portion = running.next_chunk(chunk);
+        let vocab_size = self.backend.info().vocab_size;
+        let portion = running.next_chunk(chunk, vocab_size);
+        let tells = running.job.request.tells_prompt();
         let prompt = &running.job.request.prompt;
         let complete = portion.end == prompt.len();
         let began = Instant::now();
         let result = self.backend.step(&mut [SequenceStep {
             sequence: running.sequence,
             tokens: &prompt[portion.clone()],
-            logits: complete.then_some(&mut running.logits),
+            logits: match (tells, complete) {
+                (true, _) => LogitsWanted::All(&mut running.logits),
+                (false, true) => LogitsWanted::Last(&mut running.logits),
+                (false, false) => LogitsWanted::Nothing,
+            },
         }]);
         running.prefill_time += began.elapsed();
         self.stats
             .prefill_tokens
             .fetch_add(portion.len() as u64, Ordering::Relaxed);
-        running.prefilled(portion, chunk);
+        running.prefilled(portion.clone(), chunk);
+        if tells && result.is_ok() {
+            running.tell_prompt(portion, vocab_size);
+        }
         match result {
             Ok(()) if complete => running.choose(&self.stats),
             Ok(()) => {}
@@ -257,7 +270,7 @@ impl Scheduler {
             .map(|running| SequenceStep {
                 sequence: running.sequence,
                 tokens: running.next.as_slice(),
-                logits: Some(&mut running.logits),
+                logits: LogitsWanted::Last(&mut running.logits),
             })
             .collect();
         let result = self.backend.step(&mut batch);

@@ -93,10 +93,16 @@ impl Backend for Counting {
             if last == FAILS {
                 return Err(BackendError::NotFinite);
             }
-            if let Some(logits) = step.logits.as_deref_mut() {
-                logits.clear();
-                logits.resize(VOCAB, 0.0);
-                logits[(last as usize + 1) % VOCAB] = 9.0;
+            let (told, logits) = match &mut step.logits {
+                LogitsWanted::Nothing => continue,
+                LogitsWanted::Last(logits) => (&[last][..], logits),
+                LogitsWanted::All(logits) => (step.tokens, logits),
+            };
+            logits.clear();
+            for &token in told {
+                let begin = logits.len();
+                logits.resize(begin + VOCAB, 0.0);
+                logits[begin + (token as usize + 1) % VOCAB] = 9.0;
             }
         }
         Ok(())
@@ -120,13 +126,13 @@ impl TokenSink for Words {
     fn push(&mut self, token: u32) -> Pushed {
         if Some(token) == self.stop_at {
             return Pushed {
-                text: String::new(),
                 stop: true,
+                ..Pushed::default()
             };
         }
         Pushed {
             text: format!("{token} "),
-            stop: false,
+            ..Pushed::default()
         }
     }
 
@@ -166,8 +172,7 @@ fn request(prompt: &[u32], max_tokens: usize) -> GenerateRequest {
         sampling: SamplingParams::greedy(),
         max_tokens: Some(max_tokens),
         end_tokens: vec![50],
-        reproducible: false,
-        sink: Box::new(Words { stop_at: None }),
+        ..GenerateRequest::new(Box::new(Words { stop_at: None }))
     }
 }
 
@@ -175,7 +180,9 @@ async fn collect(mut stream: TokenStream) -> (String, Result<Finish, EngineError
     let mut text = String::new();
     loop {
         match stream.next().await.expect("a stream ends with a last word") {
-            Ok(Event::Started) => assert!(text.is_empty(), "it starts once, before any token"),
+            Ok(Event::Started | Event::Prompt(_)) => {
+                assert!(text.is_empty(), "it starts once, before any token");
+            }
             Ok(Event::Token(delta)) => text.push_str(&delta.text),
             Ok(Event::Finished(finish)) => {
                 assert!(stream.next().await.is_none(), "nothing comes after the end");

@@ -12,8 +12,9 @@ use tracing::field::Empty;
 
 use super::GenerateError;
 use super::call_ids::CallIds;
+use super::echo::{Echo, TOKENS_AT_ONCE};
 use super::reading::{Piece, Reader, Reading};
-use crate::engine::{Event, Finish, FinishReason, Timings, TokenStream, Usage};
+use crate::engine::{Delta, Event, Finish, FinishReason, Timings, TokenDetails, TokenStream, Usage};
 
 /// One event of an answer.
 #[derive(Debug, Clone, PartialEq)]
@@ -29,17 +30,21 @@ pub enum AnswerEvent {
     },
     /// More of what the model thinks before it answers.
     Reasoning {
-        /// Whole characters, to be appended; never empty.
+        /// Whole characters, to be appended; empty only where there are details without text.
         text: String,
-        /// Tokens generated so far.
+        /// Tokens generated so far; 0 while the prompt is given back.
         completion_tokens: usize,
+        /// The tokens since the last delta, if it was asked how likely they were.
+        details: Vec<TokenDetails>,
     },
     /// More text.
     Delta {
-        /// Whole characters, to be appended; never empty.
+        /// Whole characters, to be appended; empty only where there are details without text.
         text: String,
-        /// Tokens generated so far.
+        /// Tokens generated so far; 0 while the prompt is given back.
         completion_tokens: usize,
+        /// The tokens since the last delta, if it was asked how likely they were.
+        details: Vec<TokenDetails>,
     },
     /// A call of a tool.
     ToolCall(CalledTool),
@@ -76,6 +81,10 @@ pub(super) struct Beginning {
     pub(super) call_ids: CallIds,
     /// What is read out of the answer.
     pub(super) reading: Reading,
+    /// The prompt, if it is given back first.
+    pub(super) echo: Option<Echo>,
+    /// It is told how likely tokens were, those of an echoed prompt, too.
+    pub(super) tells: bool,
 }
 
 /// An answer that is being generated. Dropping it ends the generation within one token.
@@ -91,6 +100,10 @@ pub struct Answer {
     prepared: Duration,
     completion_tokens: usize,
     called_tools: bool,
+    /// The prompt, if it is given back.
+    echo: Option<Echo>,
+    /// Tokens of which the next piece of text tells.
+    untold: Vec<TokenDetails>,
     /// What goes out next.
     events: VecDeque<AnswerEvent>,
     ended: bool,
@@ -107,6 +120,7 @@ impl Answer {
         prepared: Duration,
     ) -> Self {
         let prompt_tokens = beginning.prompt_tokens;
+        let beginning_echo = beginning.echo.take();
         let span = tracing::info_span!(
             "answer",
             worker_id,
@@ -124,6 +138,8 @@ impl Answer {
             prepared,
             completion_tokens: 0,
             called_tools: false,
+            echo: beginning_echo,
+            untold: Vec::new(),
             events: VecDeque::new(),
             ended: false,
             span,
@@ -138,15 +154,42 @@ impl Answer {
             seed: self.beginning.seed,
             dropped_messages: self.beginning.dropped_messages,
         });
+        // With details it comes as the engine tells of its tokens.
+        while !self.beginning.tells
+            && let Some(echo) = self.echo.as_mut().filter(|echo| !echo.is_done())
+        {
+            let text = echo.take(TOKENS_AT_ONCE);
+            if !text.is_empty() {
+                self.events.push_back(AnswerEvent::Delta {
+                    text,
+                    completion_tokens: 0,
+                    details: Vec::new(),
+                });
+            }
+        }
+    }
+
+    /// Tokens of the prompt.
+    fn prompt(&mut self, details: Vec<TokenDetails>) {
+        let text = match &mut self.echo {
+            Some(echo) => echo.take(details.len()),
+            None => String::new(),
+        };
+        self.events.push_back(AnswerEvent::Delta {
+            text,
+            completion_tokens: 0,
+            details,
+        });
     }
 
     /// A token that completes no character, or may begin a stop string or a mark, gives no event.
-    fn delta(&mut self, text: &str) {
+    fn delta(&mut self, delta: Delta) {
         if self.completion_tokens == 0 {
             self.stage = tracing::info_span!(parent: &self.span, "decode");
         }
         self.completion_tokens += 1;
-        let pieces = self.reader.push(text);
+        self.untold.extend(delta.details);
+        let pieces = self.reader.push(&delta.text);
         self.read(pieces);
     }
 
@@ -157,10 +200,12 @@ impl Answer {
                 Piece::Text(text) => AnswerEvent::Delta {
                     text,
                     completion_tokens,
+                    details: std::mem::take(&mut self.untold),
                 },
                 Piece::Reasoning(text) => AnswerEvent::Reasoning {
                     text,
                     completion_tokens,
+                    details: std::mem::take(&mut self.untold),
                 },
                 Piece::Call(call) => {
                     self.called_tools = true;
@@ -179,14 +224,19 @@ impl Answer {
         let Finish {
             reason,
             text,
+            details,
             usage,
             mut timings,
         } = finish;
+        self.untold.extend(details);
         self.completion_tokens = usage.completion_tokens;
         let pieces = self.reader.push(&text);
         self.read(pieces);
         let pieces = self.reader.finish();
         self.read(pieces);
+        if !self.untold.is_empty() {
+            self.read(vec![Piece::Text(String::new())]);
+        }
         // The engine's clock starts when it gets the request; a client's, when the worker does.
         timings.time_to_first_token = timings.time_to_first_token.map(|time| time + self.prepared);
         self.end(reason, usage, &timings);
@@ -248,7 +298,8 @@ impl Stream for Answer {
             match ready!(Pin::new(&mut this.tokens).poll_next(context)) {
                 None => return Poll::Ready(None),
                 Some(Ok(Event::Started)) => this.started(),
-                Some(Ok(Event::Token(token))) => this.delta(&token.text),
+                Some(Ok(Event::Prompt(details))) => this.prompt(details),
+                Some(Ok(Event::Token(delta))) => this.delta(delta),
                 Some(Ok(Event::Finished(finish))) => this.finished(finish),
                 Some(Err(error)) => return Poll::Ready(Some(Err(this.failed(error.into())))),
             }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::preparation::PreparationError;
+use crate::constraint::ConstraintError;
 use crate::domain::Violations;
 use crate::engine::EngineError;
 use crate::text::TemplateError;
@@ -30,6 +31,9 @@ pub enum GenerateError {
         /// How many are too many.
         by_tokens: usize,
     },
+    /// What the answer must look like can't be kept.
+    #[error(transparent)]
+    Constraint(#[from] ConstraintError),
     /// No slot and no place in the queue is free.
     #[error("all {slots} slots are busy and all {queue} places in the queue are taken")]
     QueueFull {
@@ -95,6 +99,11 @@ impl From<EngineError> for GenerateError {
                 context_length,
                 by_tokens: over_by,
             },
+            EngineError::NoTokenLeft => Self::Invalid(Violations::of(
+                "sampling.logit_bias",
+                "must leave a token that can be chosen",
+            )),
+            EngineError::Constraint(error) => Self::Constraint(error),
             EngineError::ShuttingDown => Self::Stopping,
             // The rest was ruled out before the engine was asked, so it is ours to explain.
             other => Self::Engine {

@@ -8,9 +8,10 @@
 //!
 //! An [`Answer`] is a stream that owns its generation: who drops it ends it.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
+use crate::constraint::{ConstraintError, ConstraintState, ConstraintVocabulary, Gate};
 use crate::domain::{Chat, Conversation, Generation, Violations};
 use crate::engine::{Engine, EngineError, GenerateRequest};
 use crate::sampling::Random;
@@ -18,6 +19,7 @@ use crate::text::{ChatTemplate, Marks, TemplateError, Tokenizer};
 
 mod answer;
 mod call_ids;
+mod echo;
 mod error;
 mod preparation;
 mod prompt;
@@ -30,6 +32,7 @@ pub use prompt::MOST_ROOM_TOKENS;
 
 use answer::Beginning;
 use call_ids::CallIds;
+use echo::Echo;
 use preparation::Preparation;
 use prompt::{ChatPrompt, Writer};
 use reading::Reading;
@@ -47,6 +50,8 @@ struct Shared {
     engine: Engine,
     tokenizer: Arc<Tokenizer>,
     writer: Writer,
+    /// Made for the first request with a constraint.
+    constraints: OnceLock<Result<Arc<ConstraintVocabulary>, ConstraintError>>,
     preparation: Preparation,
 }
 
@@ -71,6 +76,7 @@ impl Generator {
                 engine,
                 tokenizer,
                 writer,
+                constraints: OnceLock::new(),
                 preparation,
             }),
         }
@@ -115,6 +121,7 @@ impl Generator {
                 Ok::<_, GenerateError>((prompt, chat))
             })
             .await??;
+        let constraint = self.constraint(&generation, reasoning_gate(&prompt)).await?;
         self.generate(
             Prompt {
                 shown: self.shown(&chat, &prompt),
@@ -122,6 +129,8 @@ impl Generator {
                 dropped_messages: prompt.dropped_messages,
                 ids: prompt.ids,
                 field: "messages",
+                echo: None,
+                constraint,
             },
             &generation,
             arrived,
@@ -129,14 +138,56 @@ impl Generator {
     }
 
     /// Continues a text. The names of control tokens in it stand for those tokens, as raw prompts
-    /// for a model's other skills (filling in the middle, tools) need it.
+    /// for a model's other skills (filling in the middle, tools) need it. With `echo`, the prompt is given back
+    /// first.
     ///
     /// # Errors
     /// Everything that can be said before computing.
-    pub async fn complete(&self, text: String, generation: Generation) -> Result<Answer, GenerateError> {
+    pub async fn complete(
+        &self,
+        text: String,
+        echo: bool,
+        generation: Generation,
+    ) -> Result<Answer, GenerateError> {
         let arrived = Instant::now();
-        let ids = self.tokenize(text, true, true).await?;
-        self.generate(Prompt::plain(ids), &generation, arrived)
+        let tokenizer = Arc::clone(&self.shared.tokenizer);
+        let (ids, echo) = self
+            .prepare(move || {
+                let ids = tokenizer.encode(&text, true, true);
+                let echo = echo.then(|| Echo::new(&tokenizer, &text, &ids));
+                (ids, echo)
+            })
+            .await?;
+        let prompt = Prompt {
+            echo,
+            constraint: self.constraint(&generation, None).await?,
+            ..Prompt::plain(ids)
+        };
+        self.generate(prompt, &generation, arrived)
+    }
+
+    /// Compiles what the answer must look like, off the runtime's threads.
+    async fn constraint(
+        &self,
+        generation: &Generation,
+        gate: Option<Gate>,
+    ) -> Result<Option<ConstraintState>, GenerateError> {
+        let Some(constraint) = generation.constraint.clone() else {
+            return Ok(None);
+        };
+        let shared = Arc::clone(&self.shared);
+        let compile = move || {
+            let vocabulary = shared.constraints.get_or_init(|| {
+                let vocabulary = ConstraintVocabulary::build(&shared.tokenizer)?;
+                Ok(Arc::new(vocabulary))
+            });
+            ConstraintState::compile(&constraint, vocabulary.as_ref().map_err(Clone::clone)?)
+        };
+        let state = self.prepare(compile).await??;
+        Ok(Some(match gate {
+            Some(gate) => state.behind(gate),
+            None => state,
+        }))
     }
 
     /// How many tokens a conversation is.
@@ -216,7 +267,8 @@ impl Generator {
             .max_tokens
             .map(|limit| limit as usize)
             .filter(|&limit| limit <= room);
-        let sampling = generation.sampling.params(Random::from_entropy().next_u64());
+        let end_tokens = tokenizer.end_of_generation();
+        let sampling = generation.params(Random::from_entropy().next_u64(), end_tokens);
         let seed = sampling.seed.unwrap_or_default();
         let beginning = Beginning {
             prompt_tokens,
@@ -224,15 +276,20 @@ impl Generator {
             dropped_messages: prompt.dropped_messages,
             call_ids: CallIds::new(seed, &prompt.ids),
             reading: prompt.reading,
+            tells: generation.top_log_probabilities.is_some(),
+            echo: prompt.echo,
         };
         let sink = TextSink::new(Arc::clone(tokenizer), prompt.shown, &generation.stop.strings);
         let request = GenerateRequest {
             prompt: prompt.ids,
             sampling,
             max_tokens,
-            end_tokens: tokenizer.end_of_generation().to_vec(),
+            end_tokens: end_tokens.to_vec(),
             // Who names a seed wants the same answer again.
             reproducible: generation.sampling.seed.is_some(),
+            log_probabilities: generation.top_log_probabilities.map(|top| top as usize),
+            prompt_log_probabilities: beginning.echo.is_some(),
+            constraint: prompt.constraint,
             sink: Box::new(sink),
         };
         let prepared = arrived.elapsed();
@@ -256,6 +313,10 @@ struct Prompt {
     /// Control tokens that show in the answer.
     shown: Vec<u32>,
     reading: Reading,
+    /// The prompt, if it is given back first.
+    echo: Option<Echo>,
+    /// What the answer must look like.
+    constraint: Option<ConstraintState>,
 }
 
 impl Prompt {
@@ -267,8 +328,18 @@ impl Prompt {
             dropped_messages: 0,
             shown: Vec::new(),
             reading: Reading::default(),
+            echo: None,
+            constraint: None,
         }
     }
+}
+
+/// Where the answer to a conversation must begin to look as asked: behind the reasoning that the model marks.
+fn reasoning_gate(prompt: &ChatPrompt) -> Option<Gate> {
+    prompt.marks.reasoning.map(|marks| Gate {
+        opens: (!prompt.reasoning_is_open).then(|| marks.open.as_bytes().to_vec()),
+        closes: marks.close.as_bytes().to_vec(),
+    })
 }
 
 /// What is read out of the answer to a conversation.

@@ -27,6 +27,7 @@ impl TokenSink for TextSink {
         Pushed {
             text: delta.text,
             stop: delta.stopped.is_some(),
+            held: self.stop.held(),
         }
     }
 

@@ -5,9 +5,10 @@ mod conversation;
 use rbee_proto::worker::v1 as proto;
 
 use crate::domain::conversation::MAX_TEXT_BYTES;
-use crate::domain::{Chat, Conversation, Generation, Sampling, Stop, Violations};
-use crate::engine::{FinishReason, Timings, Usage};
+use crate::domain::{Chat, Constraint, Conversation, Generation, Sampling, Stop, Violations};
+use crate::engine::{FinishReason, Timings, TokenDetails, Usage};
 use crate::generator::AnswerEvent;
+use crate::text::Tokenizer;
 
 /// Largest request that is read at all: the longest texts, and room for what is around them.
 pub(super) const MAX_REQUEST_BYTES: usize = 2 * MAX_TEXT_BYTES;
@@ -17,23 +18,40 @@ pub(super) const MAX_TOKENIZE_BYTES: usize = 1 << 20;
 pub(super) const MAX_DETOKENIZE_IDS: usize = 128 << 10;
 
 /// Reads a request for an answer.
-pub(super) fn chat(mut request: proto::ChatRequest) -> Result<(Chat, Generation), Violations> {
+pub(super) fn chat(
+    mut request: proto::ChatRequest,
+    vocabulary_size: u32,
+) -> Result<(Chat, Generation), Violations> {
     let mut violations = Violations::default();
     let chat = conversation::chat(&mut request, &mut violations);
-    let generation = generation(request.sampling, request.stop, &mut violations);
+    let mut generation = generation(request.sampling, request.stop);
+    generation.constraint = constraint(request.constraint, &mut violations);
+    generation.top_log_probabilities = request.details.and_then(|details| details.top_log_probabilities);
+    generation.check(vocabulary_size, &mut violations);
+    violations.require(
+        generation.constraint.is_none() || chat.conversation.tools.is_empty(),
+        "constraint",
+        "must not be there together with tools",
+    );
     violations.check((chat, generation))
 }
 
-/// Reads a request for a continuation.
-pub(super) fn complete(request: proto::CompleteRequest) -> Result<(String, Generation), Violations> {
+/// Reads a request for a continuation: the prompt, whether to give it back, and how to go on.
+pub(super) fn complete(
+    request: proto::CompleteRequest,
+    vocabulary_size: u32,
+) -> Result<(String, bool, Generation), Violations> {
     let mut violations = Violations::default();
     violations.require(
         request.prompt.len() <= MAX_TEXT_BYTES,
         "prompt",
         format!("must be at most {MAX_TEXT_BYTES} bytes"),
     );
-    let generation = generation(request.sampling, request.stop, &mut violations);
-    violations.check((request.prompt, generation))
+    let mut generation = generation(request.sampling, request.stop);
+    generation.constraint = constraint(request.constraint, &mut violations);
+    generation.top_log_probabilities = request.details.and_then(|details| details.top_log_probabilities);
+    generation.check(vocabulary_size, &mut violations);
+    violations.check((request.prompt, request.echo, generation))
 }
 
 /// Reads a request to count.
@@ -82,26 +100,54 @@ pub(super) fn detokenize(
 fn generation(
     sampling: Option<proto::SamplingParameters>,
     stop: Option<proto::StopConditions>,
-    violations: &mut Violations,
 ) -> Generation {
     let sampling = sampling.unwrap_or_default();
     let stop = stop.unwrap_or_default();
-    let generation = Generation {
+    Generation {
         sampling: Sampling {
             temperature: sampling.temperature,
             top_p: sampling.top_p,
             top_k: sampling.top_k,
             min_p: sampling.min_p,
             repetition_penalty: sampling.repetition_penalty,
+            typical_p: sampling.typical_p,
+            frequency_penalty: sampling.frequency_penalty,
+            presence_penalty: sampling.presence_penalty,
+            penalty_window: sampling.penalty_window,
+            logit_bias: sampling
+                .logit_bias
+                .iter()
+                .map(|bias| (bias.token_id, bias.bias))
+                .collect(),
             seed: sampling.seed,
         },
         stop: Stop {
             max_tokens: stop.max_tokens,
             strings: stop.stop_strings,
+            ignore_end_of_generation: stop.ignore_end_of_generation,
         },
-    };
-    generation.check(violations);
-    generation
+        ..Generation::default()
+    }
+}
+
+fn constraint(
+    constraint: Option<proto::OutputConstraint>,
+    violations: &mut Violations,
+) -> Option<Constraint> {
+    use proto::output_constraint::Constraint as Said;
+    match constraint?.constraint {
+        Some(Said::JsonObject(wanted)) => {
+            violations.require(wanted, "constraint.json_object", "must be true, or not be there");
+            Some(Constraint::JsonObject)
+        }
+        Some(Said::JsonSchema(schema)) => Some(Constraint::JsonSchema(schema)),
+        Some(Said::Regex(regex)) => Some(Constraint::Regex(regex)),
+        Some(Said::LarkGrammar(grammar)) => Some(Constraint::Lark(grammar)),
+        None => {
+            violations.add("constraint", "must hold a constraint that this worker knows");
+            None
+        }
+    }
 }
 
 /// An event of an answer, for either stream: Chat's and Complete's events have the same parts.
@@ -113,8 +159,17 @@ pub(super) enum Event {
     Finished(proto::GenerationFinished),
 }
 
-impl From<AnswerEvent> for Event {
-    fn from(event: AnswerEvent) -> Self {
+impl Event {
+    /// An event of an answer; the tokenizer has the bytes of the tokens that it tells of.
+    pub(super) fn new(event: AnswerEvent, tokenizer: &Tokenizer) -> Self {
+        let delta = |text, completion_tokens, details: Vec<TokenDetails>| proto::TextDelta {
+            text,
+            completion_tokens: wire(completion_tokens),
+            tokens: details
+                .into_iter()
+                .map(|details| token_details(details, tokenizer))
+                .collect(),
+        };
         match event {
             AnswerEvent::Started {
                 prompt_tokens,
@@ -128,19 +183,13 @@ impl From<AnswerEvent> for Event {
             AnswerEvent::Reasoning {
                 text,
                 completion_tokens,
-            } => Self::Reasoning(proto::TextDelta {
-                text,
-                completion_tokens: wire(completion_tokens),
-                tokens: Vec::new(),
-            }),
+                details,
+            } => Self::Reasoning(delta(text, completion_tokens, details)),
             AnswerEvent::Delta {
                 text,
                 completion_tokens,
-            } => Self::Delta(proto::TextDelta {
-                text,
-                completion_tokens: wire(completion_tokens),
-                tokens: Vec::new(),
-            }),
+                details,
+            } => Self::Delta(delta(text, completion_tokens, details)),
             AnswerEvent::ToolCall(call) => Self::ToolCall(proto::ToolCall {
                 id: call.id,
                 name: call.name,
@@ -153,6 +202,21 @@ impl From<AnswerEvent> for Event {
                 timings,
             } => Self::Finished(finished(reason, called_tools, usage, timings)),
         }
+    }
+}
+
+fn token_details(details: TokenDetails, tokenizer: &Tokenizer) -> proto::TokenDetails {
+    let told = |token_id, log_probability| proto::TokenLogProbability {
+        token_id,
+        token: tokenizer.token_bytes(token_id).to_vec(),
+        log_probability,
+    };
+    let top = details.top.into_iter();
+    proto::TokenDetails {
+        token: Some(told(details.token, details.log_probability)),
+        top: top
+            .map(|(token, log_probability)| told(token, Some(log_probability)))
+            .collect(),
     }
 }
 
@@ -195,6 +259,8 @@ fn finished(
         FinishReason::EndOfGeneration => proto::FinishReason::EndOfGeneration,
         FinishReason::StopString => proto::FinishReason::StopString,
         FinishReason::Length => proto::FinishReason::Length,
+        FinishReason::Constraint if called_tools => proto::FinishReason::ToolCalls,
+        FinishReason::Constraint => proto::FinishReason::Constraint,
         // Nobody is there to read it.
         FinishReason::Cancelled => proto::FinishReason::Unspecified,
     };

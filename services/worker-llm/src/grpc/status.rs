@@ -5,6 +5,7 @@ use rbee_worker_kit::refusal::RETRY_SOON;
 pub(super) use rbee_worker_kit::refusal::invalid;
 use tonic::{Code, Status};
 
+use crate::constraint::ConstraintError;
 use crate::generator::{GenerateError, Generator};
 use crate::text::TemplateError;
 use crate::text::template::TemplateOrigin;
@@ -27,6 +28,7 @@ pub(super) fn fault(error: &GenerateError) -> Fault {
             .with("prompt_tokens", prompt_tokens)
             .with("context_length", context_length)
             .with("by_tokens", by_tokens),
+        GenerateError::Constraint(error) => constraint(error, words),
         GenerateError::QueueFull {
             slots,
             queue,
@@ -40,6 +42,18 @@ pub(super) fn fault(error: &GenerateError) -> Fault {
         }
         GenerateError::Engine { .. } => Fault::new(Code::Internal, reason::ENGINE_FAILED, words),
         GenerateError::Preparation(_) => Fault::internal(error),
+    }
+}
+
+/// What a request asks for is the caller's to change; what the model's vocabulary lacks is not.
+fn constraint(error: &ConstraintError, words: String) -> Fault {
+    match error {
+        ConstraintError::Unsupported(_) => {
+            Fault::new(Code::FailedPrecondition, reason::CONSTRAINT_UNSUPPORTED, words)
+        }
+        ConstraintError::Refused { field, problem } => {
+            Fault::new(Code::InvalidArgument, reason::INVALID_ARGUMENT, words).field(*field, problem.as_str())
+        }
     }
 }
 
@@ -128,6 +142,21 @@ mod tests {
             (Code::FailedPrecondition, 0)
         );
         assert!(models.is(reason::CHAT_TEMPLATE_FAILED));
+    }
+
+    #[test]
+    fn a_constraint_is_refused_by_its_field_or_the_model() {
+        let refused = remote(&GenerateError::from(ConstraintError::Refused {
+            field: "constraint.regex",
+            problem: "can't be used: unclosed group".into(),
+        }));
+        assert_eq!(refused.code, Code::InvalidArgument);
+        assert!(refused.is(reason::INVALID_ARGUMENT));
+        assert_eq!(refused.violations[0].0, "constraint.regex");
+        assert!(refused.message.contains("unclosed group"), "{}", refused.message);
+        let unsupported = remote(&GenerateError::from(ConstraintError::Unsupported("no {".into())));
+        assert_eq!(unsupported.code, Code::FailedPrecondition);
+        assert!(unsupported.is(reason::CONSTRAINT_UNSUPPORTED));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use rbee_proto::worker::v1::text_service_server::TextService;
 use tonic::{Request, Response, Status};
 
 use super::{Loaded, convert, status};
-use crate::generator::Answer;
+use crate::generator::{Answer, Generator};
 
 pub(super) struct TextHandler {
     loaded: Loaded,
@@ -26,13 +26,13 @@ impl TextService for TextHandler {
 
     async fn chat(&self, request: Request<proto::ChatRequest>) -> Result<Response<Self::ChatStream>, Status> {
         let generator = self.loaded.get()?;
-        let (chat, generation) =
-            convert::chat(request.into_inner()).map_err(|violations| status::invalid(&violations))?;
+        let (chat, generation) = convert::chat(request.into_inner(), generator.tokenizer().vocab_size())
+            .map_err(|violations| status::invalid(&violations))?;
         let answer = generator
             .chat(chat, generation)
             .await
             .map_err(|error| status::refuse(generator, &error))?;
-        Ok(Response::new(stream(answer)))
+        Ok(Response::new(stream(generator, answer)))
     }
 
     async fn complete(
@@ -40,13 +40,14 @@ impl TextService for TextHandler {
         request: Request<proto::CompleteRequest>,
     ) -> Result<Response<Self::CompleteStream>, Status> {
         let generator = self.loaded.get()?;
-        let (prompt, generation) =
-            convert::complete(request.into_inner()).map_err(|violations| status::invalid(&violations))?;
+        let (prompt, echo, generation) =
+            convert::complete(request.into_inner(), generator.tokenizer().vocab_size())
+                .map_err(|violations| status::invalid(&violations))?;
         let answer = generator
-            .complete(prompt, generation)
+            .complete(prompt, echo, generation)
             .await
             .map_err(|error| status::refuse(generator, &error))?;
-        Ok(Response::new(stream(answer)))
+        Ok(Response::new(stream(generator, answer)))
     }
 
     async fn tokenize(
@@ -101,10 +102,14 @@ impl TextService for TextHandler {
 }
 
 /// The answer's events as messages. The stream owns the answer: a client that leaves drops it.
-fn stream<T: From<convert::Event> + 'static>(answer: Answer) -> BoxStream<'static, Result<T, Status>> {
+fn stream<T: From<convert::Event> + 'static>(
+    generator: &Generator,
+    answer: Answer,
+) -> BoxStream<'static, Result<T, Status>> {
+    let generator = generator.clone();
     answer
-        .map(|event| match event {
-            Ok(event) => Ok(T::from(convert::Event::from(event))),
+        .map(move |event| match event {
+            Ok(event) => Ok(T::from(convert::Event::new(event, generator.tokenizer()))),
             Err(error) => Err(status::fault(&error).into()),
         })
         .boxed()

@@ -8,7 +8,7 @@ use super::error::LoadError;
 use super::files::ModelFiles;
 use super::info::ModelInfo;
 use super::spec::DecoderSpec;
-use crate::engine::{Backend, BackendError, SequenceId, SequenceStep};
+use crate::engine::{Backend, BackendError, LogitsWanted, SequenceId, SequenceStep};
 use crate::kernels::{Arithmetic, Compute, Isa, KvType};
 
 /// Where loading stands when the header is read and checked; the rest is reading the weights.
@@ -183,10 +183,11 @@ impl Backend for CpuBackend {
             .map(|(sequence, step)| Segment {
                 cache: &mut sequence.cache,
                 tokens: step.tokens,
-                logits: step
-                    .logits
-                    .as_deref_mut()
-                    .map_or(LogitsFor::None, LogitsFor::Last),
+                logits: match &mut step.logits {
+                    LogitsWanted::Nothing => LogitsFor::None,
+                    LogitsWanted::Last(out) => LogitsFor::Last(out),
+                    LogitsWanted::All(out) => LogitsFor::All(out),
+                },
             })
             .collect();
         let result = self.decoder.forward(&mut segments);

@@ -1,11 +1,8 @@
-//! From logits to one token.
-//!
-//! The order is: repetition penalty, temperature, top-k, top-p, min-p, then a draw from what is
-//! left in proportion to its probability.
+//! From logits to one token. The order of what is done is told in the module's documentation.
 
-use std::collections::VecDeque;
-
-use super::params::SamplingParams;
+use super::candidates::{candidates, draw, keep_likely, keep_nucleus, keep_typical, most_likely};
+use super::params::{RULED_OUT, SamplingParams};
+use super::penalties::Penalties;
 use super::random::Random;
 
 /// The state of choosing tokens for one answer.
@@ -13,176 +10,63 @@ use super::random::Random;
 pub struct Sampler {
     params: SamplingParams,
     random: Random,
-    /// The last `repetition_window` tokens, prompt included; empty where no penalty is asked for.
-    recent: VecDeque<u32>,
-}
-
-/// A token that may be drawn.
-#[derive(Debug, Clone, Copy, PartialEq)]
-struct Candidate {
-    token: u32,
-    /// Its probability times a factor that all candidates share.
-    weight: f64,
+    penalties: Penalties,
 }
 
 impl Sampler {
     /// Starts an answer to `prompt`. The parameters are taken as validated.
     #[must_use]
     pub fn new(params: &SamplingParams, prompt: &[u32]) -> Self {
-        let mut sampler = Self {
+        Self {
             params: params.clone(),
             random: params.seed.map_or_else(Random::from_entropy, Random::from_seed),
-            recent: VecDeque::new(),
-        };
-        let window = params.repetition_window.min(prompt.len());
-        for &token in &prompt[prompt.len() - window..] {
-            sampler.remember(token);
+            penalties: Penalties::new(params, prompt),
         }
-        sampler
     }
 
-    /// Chooses the next token. `logits` has one finite number per token of the vocabulary, at
-    /// least one; the repetition penalty is applied in place.
-    ///
-    /// # Panics
-    /// If `logits` is empty.
-    pub fn sample(&mut self, logits: &mut [f32]) -> u32 {
-        assert!(!logits.is_empty(), "a vocabulary has tokens");
-        self.penalise(logits);
-        let token = if self.params.temperature == 0.0 || self.params.top_k == 1 {
-            most_likely(logits)
-        } else {
-            let candidates = self.candidates(logits);
-            draw(&candidates, self.random.next_f64())
-        };
-        self.remember(token);
-        token
+    /// Chooses the next token; none if all are ruled out. `logits` has one number for each token of the
+    /// vocabulary, each finite, or negative infinity for a token that is ruled out; bias and penalties are
+    /// applied in place.
+    pub fn sample(&mut self, logits: &mut [f32]) -> Option<u32> {
+        self.bias(logits);
+        self.penalties.apply(logits);
+        let token = self.choose(logits)?;
+        self.penalties.remember(token);
+        Some(token)
     }
 
-    fn remember(&mut self, token: u32) {
-        if self.params.repetition_penalty == 1.0 || self.params.repetition_window == 0 {
-            return;
-        }
-        if self.recent.len() == self.params.repetition_window {
-            self.recent.pop_front();
-        }
-        self.recent.push_back(token);
-    }
-
-    fn penalise(&self, logits: &mut [f32]) {
-        let penalty = self.params.repetition_penalty;
-        for (seen, &token) in self.recent.iter().enumerate() {
-            // Once for each token, however often it was there.
-            if self.recent.iter().take(seen).any(|&earlier| earlier == token) {
-                continue;
-            }
+    fn bias(&self, logits: &mut [f32]) {
+        for &(token, bias) in &self.params.logit_bias {
             if let Some(logit) = logits.get_mut(token as usize) {
-                *logit = if *logit > 0.0 {
-                    *logit / penalty
+                *logit = if bias <= RULED_OUT {
+                    f32::NEG_INFINITY
                 } else {
-                    *logit * penalty
+                    *logit + bias
                 };
             }
         }
     }
 
-    /// What may be drawn. Likeliest first, except where every token may be.
-    fn candidates(&self, logits: &[f32]) -> Vec<Candidate> {
+    fn choose(&mut self, logits: &[f32]) -> Option<u32> {
         let params = &self.params;
-        let peak = logits[most_likely(logits) as usize];
-        let scale = 1.0 / f64::from(params.temperature);
-        // Relative to the likeliest token, whose weight so is 1: nothing overflows.
-        let mut all: Vec<Candidate> = logits
-            .iter()
-            .zip(0u32..)
-            .map(|(&logit, token)| Candidate {
-                token,
-                weight: (f64::from(logit - peak) * scale).exp(),
-            })
-            .collect();
-        if params.top_k > 0 && params.top_k < all.len() {
-            keep_likeliest(&mut all, params.top_k);
+        let likeliest = most_likely(logits)?;
+        if params.temperature == 0.0 || params.top_k == 1 {
+            return Some(likeliest);
+        }
+        let peak = logits[likeliest as usize];
+        let mut left = candidates(logits, peak, params.temperature, params.top_k);
+        if params.typical_p < 1.0 {
+            keep_typical(&mut left, f64::from(params.typical_p));
         }
         if params.top_p < 1.0 {
-            keep_nucleus(&mut all, f64::from(params.top_p));
+            keep_nucleus(&mut left, f64::from(params.top_p));
         }
         if params.min_p > 0.0 {
-            // The likeliest has weight 1 and always stays.
-            all.retain(|candidate| candidate.weight >= f64::from(params.min_p));
+            keep_likely(&mut left, f64::from(params.min_p));
         }
-        all
+        // Weights may have underflowed where the typical ones are far from the likeliest.
+        draw(&left, self.random.next_f64()).or(Some(likeliest))
     }
-}
-
-/// The likeliest token; the lowest id where several are.
-fn most_likely(logits: &[f32]) -> u32 {
-    let mut best = 0;
-    for (token, &logit) in logits.iter().enumerate() {
-        if logit > logits[best] {
-            best = token;
-        }
-    }
-    best as u32
-}
-
-/// Likelier first; among equals the lower id, so that the order is the same everywhere.
-fn likelier(a: &Candidate, b: &Candidate) -> std::cmp::Ordering {
-    b.weight.total_cmp(&a.weight).then(a.token.cmp(&b.token))
-}
-
-/// Leaves the `count` likeliest, sorted.
-fn keep_likeliest(candidates: &mut Vec<Candidate>, count: usize) {
-    if count < candidates.len() {
-        candidates.select_nth_unstable_by(count, likelier);
-        candidates.truncate(count);
-    }
-    candidates.sort_unstable_by(likelier);
-}
-
-/// Leaves the fewest likeliest candidates whose share of the whole is at least `top_p`, sorted.
-fn keep_nucleus(candidates: &mut Vec<Candidate>, top_p: f64) {
-    let wanted = top_p * candidates.iter().map(|candidate| candidate.weight).sum::<f64>();
-    // The nucleus is nearly always small, and sorting a whole vocabulary is not cheap.
-    let mut sorted = 64.min(candidates.len());
-    loop {
-        let rest = candidates.len();
-        if sorted < rest {
-            candidates.select_nth_unstable_by(sorted, likelier);
-        }
-        candidates[..sorted].sort_unstable_by(likelier);
-        let mut sum = 0.0;
-        let last = candidates[..sorted].iter().position(|candidate| {
-            sum += candidate.weight;
-            sum >= wanted
-        });
-        if let Some(last) = last {
-            candidates.truncate(last + 1);
-            return;
-        }
-        if sorted == rest {
-            // Rounding kept the sum below what was wanted: everything belongs to it.
-            return;
-        }
-        sorted = (sorted * 8).min(rest);
-    }
-}
-
-/// The candidate at `point` (0 to 1) of the total weight.
-fn draw(candidates: &[Candidate], point: f64) -> u32 {
-    let total: f64 = candidates.iter().map(|candidate| candidate.weight).sum();
-    let mut left = point * total;
-    let mut chosen = candidates[0].token;
-    for candidate in candidates {
-        // A weight that underflowed to zero is no candidate.
-        if candidate.weight > 0.0 {
-            chosen = candidate.token;
-            left -= candidate.weight;
-            if left < 0.0 {
-                break;
-            }
-        }
-    }
-    chosen
 }
 
 #[cfg(test)]
@@ -202,7 +86,8 @@ mod tests {
 
     fn draw_many(params: &SamplingParams, logits: &[f32], count: usize) -> Vec<u32> {
         let mut sampler = Sampler::new(params, &[]);
-        (0..count).map(|_| sampler.sample(&mut logits.to_vec())).collect()
+        let drawn = (0..count).map(|_| sampler.sample(&mut logits.to_vec()));
+        drawn.collect::<Option<_>>().unwrap()
     }
 
     /// Probabilities 1/2, 1/4, 1/8, 1/8.
@@ -257,15 +142,15 @@ mod tests {
         let penalty = params(|p| {
             p.temperature = 0.0;
             p.repetition_penalty = 2.0;
-            p.repetition_window = 2;
+            p.penalty_window = 2;
         });
         let mut sampler = Sampler::new(&penalty, &[2, 0, 0]);
         let mut logits = vec![4.0, 1.5, 1.0, -1.0];
-        assert_eq!(sampler.sample(&mut logits), 0);
+        assert_eq!(sampler.sample(&mut logits), Some(0));
         assert_eq!(logits, [2.0, 1.5, 1.0, -1.0]);
         let mut sampler = Sampler::new(&penalty, &[0, 3]);
         let mut logits = vec![2.0, 1.5, 1.0, -1.0];
-        assert_eq!(sampler.sample(&mut logits), 1);
+        assert_eq!(sampler.sample(&mut logits), Some(1));
         assert_eq!(logits, [1.0, 1.5, 1.0, -2.0]);
     }
 
@@ -283,30 +168,141 @@ mod tests {
         );
     }
 
-    /// The definition, by sorting everything.
-    fn allowed(logits: &[f32], params: &SamplingParams) -> Vec<u32> {
-        let peak = logits.iter().copied().fold(f32::MIN, f32::max);
-        let mut all: Vec<(f64, u32)> = logits
+    #[test]
+    fn frequency_counts_and_presence_does_not() {
+        let penalty = params(|p| {
+            p.temperature = 0.0;
+            p.frequency_penalty = 0.5;
+            p.presence_penalty = 1.0;
+            p.penalty_window = 4;
+        });
+        // The first 3 is out of the window.
+        let mut sampler = Sampler::new(&penalty, &[3, 0, 0, 0, 1]);
+        let mut logits = vec![4.0, 4.0, 1.0, 1.0];
+        assert_eq!(sampler.sample(&mut logits), Some(1));
+        assert_eq!(logits, [4.0 - 2.5, 4.0 - 1.5, 1.0, 1.0]);
+        // Now 0, 0, 1, 1.
+        let mut logits = vec![4.0, 4.0, 1.0, 1.0];
+        assert_eq!(sampler.sample(&mut logits), Some(0));
+        assert_eq!(logits, [4.0 - 2.0, 4.0 - 2.0, 1.0, 1.0]);
+        // Negative ones invite.
+        let inviting = SamplingParams {
+            presence_penalty: -2.0,
+            frequency_penalty: 0.0,
+            ..penalty
+        };
+        let mut logits = vec![4.0, 4.0, 1.0, 3.0];
+        assert_eq!(Sampler::new(&inviting, &[3]).sample(&mut logits), Some(3));
+    }
+
+    #[test]
+    fn bias_moves_tokens_and_rules_them_out() {
+        let biased = |logit_bias: &[(u32, f32)]| {
+            let params = params(|p| p.logit_bias = logit_bias.to_vec());
+            let mut tokens = Sampler::new(&params, &[]);
+            let mut found: Vec<Option<u32>> = (0..300).map(|_| tokens.sample(&mut halves())).collect();
+            found.sort_unstable();
+            found.dedup();
+            found
+        };
+        assert_eq!(biased(&[(3, 100.0)]), [Some(3)]);
+        assert_eq!(biased(&[(0, RULED_OUT), (1, RULED_OUT)]), [Some(2), Some(3)]);
+        // The least bias that is no ban, where there is nothing else.
+        assert_eq!(
+            biased(&[(0, -99.9), (1, RULED_OUT), (2, RULED_OUT), (3, RULED_OUT)]),
+            [Some(0)]
+        );
+        let all: Vec<(u32, f32)> = (0..4).map(|token| (token, RULED_OUT)).collect();
+        assert_eq!(biased(&all), [None]);
+        // An id that the model does not have changes nothing.
+        assert_eq!(biased(&[(9, 100.0)]).len(), 4);
+    }
+
+    #[test]
+    fn typical_leaves_out_what_is_too_likely() {
+        let mut weights = vec![0.6_f32];
+        weights.extend([0.4 / 32.0; 32]);
+        let logits: Vec<f32> = weights.iter().map(|weight| weight.ln()).collect();
+        // -ln 0.6 = 0.51, -ln 0.0125 = 4.38, entropy 2.06: the likely one is nearer.
+        let kept = |typical_p| {
+            let mut tokens = draw_many(&params(|p| p.typical_p = typical_p), &logits, 400);
+            tokens.sort_unstable();
+            tokens.dedup();
+            tokens.len()
+        };
+        assert_eq!(kept(0.5), 1);
+        assert!(kept(0.99) > 20);
+        // -ln 0.3 = 1.20, -ln 0.01 = 4.61, entropy 3.58: here the unlikely ones are.
+        let mut weights = vec![0.3_f32];
+        weights.extend([0.01; 70]);
+        let logits: Vec<f32> = weights.iter().map(|weight| weight.ln()).collect();
+        let drawn = draw_many(&params(|p| p.typical_p = 0.595), &logits, 400);
+        assert!(drawn.iter().all(|&token| (1..=60).contains(&token)), "{drawn:?}");
+    }
+
+    /// The definitions, one after the other, by sorting everything: (token, probability before it is drawn).
+    fn allowed(logits: &[f32], params: &SamplingParams, before: &[u32]) -> Vec<(u32, f64)> {
+        // A hair of room, since sums are taken in different orders.
+        const ROOM: f64 = 1.0 + 1e-9;
+        let total = |all: &[(u32, f64)]| all.iter().map(|c| c.1).sum::<f64>();
+        fn shortest(all: &mut Vec<(u32, f64)>, share: f32, total: f64) {
+            let mut before = 0.0;
+            all.retain(|c| {
+                let keep = share >= 1.0 || before < f64::from(share) * total * ROOM;
+                before += c.1;
+                keep
+            });
+        }
+        let window = &before[before.len().saturating_sub(params.penalty_window)..];
+        let mut logits = logits.to_vec();
+        for (token, logit) in logits.iter_mut().enumerate() {
+            for &(_, bias) in params.logit_bias.iter().filter(|(id, _)| *id as usize == token) {
+                *logit = if bias <= -100.0 {
+                    f32::NEG_INFINITY
+                } else {
+                    *logit + bias
+                };
+            }
+            let count = window.iter().filter(|&&seen| seen as usize == token).count();
+            if count > 0 {
+                let rate = params.repetition_penalty;
+                *logit = if *logit > 0.0 {
+                    *logit / rate
+                } else {
+                    *logit * rate
+                };
+                *logit -= count as f32 * params.frequency_penalty + params.presence_penalty;
+            }
+        }
+        let peak = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        let mut all: Vec<(u32, f64)> = logits
             .iter()
             .zip(0u32..)
-            .map(|(&l, token)| ((f64::from(l - peak) / f64::from(params.temperature)).exp(), token))
+            .filter(|(logit, _)| **logit > f32::NEG_INFINITY)
+            .map(|(&l, token)| (token, (f64::from(l - peak) / f64::from(params.temperature)).exp()))
             .collect();
-        all.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+        all.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
         if params.top_k > 0 {
             all.truncate(params.top_k);
         }
-        let total: f64 = all.iter().map(|c| c.0).sum();
-        let mut before = 0.0;
-        all.retain(|c| {
-            // A hair of room, since the sums are taken in different orders.
-            let keep = params.top_p >= 1.0 || before < f64::from(params.top_p) * total * (1.0 + 1e-9);
-            before += c.0;
-            keep
-        });
-        all.into_iter()
-            .filter(|c| c.0 >= f64::from(params.min_p))
-            .map(|c| c.1)
-            .collect()
+        if params.typical_p < 1.0 {
+            let total = total(&all);
+            let information = |weight: f64| -(weight / total).ln();
+            let entropy: f64 = all
+                .iter()
+                .filter(|c| c.1 > 0.0)
+                .map(|c| c.1 / total * information(c.1))
+                .sum();
+            let distance = |c: &(u32, f64)| (information(c.1) - entropy).abs();
+            all.sort_by(|a, b| distance(a).total_cmp(&distance(b)));
+            shortest(&mut all, params.typical_p, total);
+            all.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+        }
+        let rest = total(&all);
+        shortest(&mut all, params.top_p, rest);
+        let likeliest = all.first().map_or(0.0, |c| c.1);
+        all.retain(|c| c.1 >= f64::from(params.min_p) * likeliest);
+        all
     }
 
     proptest! {
@@ -315,20 +311,52 @@ mod tests {
             logits in prop::collection::vec(-20.0f32..20.0, 1..600),
             temperature in 0.05f32..3.0,
             top_k in 0usize..100,
-            top_p in 0.01f32..=1.0,
+            shares in (0.01f32..=1.0, 0.01f32..=1.0),
             min_p in 0.0f32..=1.0,
+            bias in prop::collection::vec((0u32..600, prop_oneof![Just(-100.0f32), -5.0f32..5.0]), 0..20),
+            penalties in (0.1f32..2.0, -2.0f32..2.0, -2.0f32..2.0, 0usize..50),
+            before in prop::collection::vec(0u32..600, 0..60),
             seed: u64,
         ) {
             let params = params(|p| {
                 p.temperature = temperature;
                 p.top_k = top_k;
-                p.top_p = top_p;
+                (p.typical_p, p.top_p) = shares;
                 p.min_p = min_p;
+                p.logit_bias = bias;
+                (p.repetition_penalty, p.frequency_penalty, p.presence_penalty, p.penalty_window) = penalties;
                 p.seed = Some(seed);
             });
-            let allowed = allowed(&logits, &params);
-            for token in draw_many(&params, &logits, 8) {
-                prop_assert!(allowed.contains(&token), "{token} not in {allowed:?}");
+            let mut sampler = Sampler::new(&params, &before);
+            let mut before = before;
+            for _ in 0..8 {
+                let allowed = allowed(&logits, &params, &before);
+                let Some(token) = sampler.sample(&mut logits.clone()) else {
+                    prop_assert!(allowed.is_empty());
+                    break;
+                };
+                prop_assert!(allowed.iter().any(|c| c.0 == token), "{token} not in {allowed:?}");
+                before.push(token);
+            }
+        }
+
+        /// Many draws come as often as the definition says.
+        #[test]
+        fn draws_follow_the_definition(
+            logits in prop::collection::vec(-3.0f32..3.0, 2..12),
+            typical_p in 0.2f32..=1.0,
+            top_k in 0usize..8,
+        ) {
+            let params = params(|p| {
+                p.typical_p = typical_p;
+                p.top_k = top_k;
+            });
+            let allowed = allowed(&logits, &params, &[]);
+            let total: f64 = allowed.iter().map(|c| c.1).sum();
+            let drawn = draw_many(&params, &logits, 2000);
+            for (token, weight) in allowed {
+                let share = drawn.iter().filter(|&&drawn| drawn == token).count() as f64 / 2000.0;
+                prop_assert!((share - weight / total).abs() < 0.06, "{token}: {share} {}", weight / total);
             }
         }
 
@@ -343,9 +371,13 @@ mod tests {
         #[test]
         fn any_finite_logits_give_a_token(
             logits in prop::collection::vec(prop::num::f32::NORMAL, 1..40),
-            top_p in 0.01f32..=1.0,
+            shares in (0.01f32..=1.0, 0.01f32..=1.0),
+            penalty in prop_oneof![Just(1.0), Just(f32::MIN_POSITIVE), Just(2.0f32)],
         ) {
-            let params = params(|p| p.top_p = top_p);
+            let params = params(|p| {
+                (p.typical_p, p.top_p) = shares;
+                p.repetition_penalty = penalty;
+            });
             for token in draw_many(&params, &logits, 4) {
                 prop_assert!((token as usize) < logits.len());
             }

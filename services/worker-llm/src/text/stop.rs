@@ -109,6 +109,12 @@ impl StopMatcher {
         }
     }
 
+    /// How many bytes of text are held back.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.held.len()
+    }
+
     /// Ends the stream: gives what was held back, which was no stop string after all.
     pub fn finish(&mut self) -> String {
         self.node = 0;

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::harness::{DEADLINE, Worker, chat, greedy, tiny, user};
 
 /// Open files and resident kilobytes of the worker's process.
-fn holds(worker: &Worker) -> (usize, u64) {
+pub(super) fn holds(worker: &Worker) -> (usize, u64) {
     let process = format!("/proc/{}", worker.child.id());
     let files = std::fs::read_dir(format!("{process}/fd")).unwrap().count();
     let status = std::fs::read_to_string(format!("{process}/status")).unwrap();

@@ -282,7 +282,7 @@ pub(crate) async fn read<T: IntoEvent>(mut stream: Streaming<T>) -> Result<Answe
         {
             Event::Started(_) => panic!("a stream starts once"),
             Event::Delta(delta) => {
-                assert!(!delta.text.is_empty());
+                assert!(!delta.text.is_empty() || !delta.tokens.is_empty());
                 text.push_str(&delta.text);
                 deltas.push((Instant::now(), delta));
             }

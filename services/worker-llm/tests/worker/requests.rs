@@ -1,6 +1,7 @@
 //! Requests that can't be answered: each is refused with the field or the reason, and costs nothing.
 
 use rbee_proto::worker::v1 as proto;
+use rbee_proto::worker::v1::output_constraint::Constraint;
 use rbee_service_kit::{RemoteFault, reason};
 use rbee_testkit::models::fixture;
 use tonic::{Code, Status};
@@ -22,14 +23,59 @@ fn tool(name: &str, schema: &str) -> proto::Tool {
     }
 }
 
+type Change = fn(&mut proto::ChatRequest);
+
+fn must(request: &mut proto::ChatRequest, constraint: Option<Constraint>) {
+    request.constraint = Some(proto::OutputConstraint { constraint });
+}
+
+/// What is wrong with the form that an answer is to have.
+const FORMS: &[(&str, Change)] = &[
+    ("details.top_log_probabilities", |request| {
+        request.details = Some(proto::OutputDetails {
+            top_log_probabilities: Some(21),
+        });
+    }),
+    ("constraint", |request| must(request, None)),
+    ("constraint.json_object", |request| {
+        must(request, Some(Constraint::JsonObject(false)));
+    }),
+    ("constraint.json_schema", |request| {
+        must(request, Some(Constraint::JsonSchema(String::new())));
+    }),
+    ("constraint.json_schema", |request| {
+        must(request, Some(Constraint::JsonSchema(" ".repeat((64 << 10) + 1))));
+    }),
+    ("constraint.json_schema", |request| {
+        must(request, Some(Constraint::JsonSchema("{]".into())));
+    }),
+    ("constraint.regex", |request| {
+        must(request, Some(Constraint::Regex("x".repeat((16 << 10) + 1))));
+    }),
+    ("constraint.regex", |request| {
+        must(request, Some(Constraint::Regex("(a".into())));
+    }),
+    ("constraint.regex", |request| {
+        must(request, Some(Constraint::Regex("a?".repeat(8000))));
+    }),
+    ("constraint.lark_grammar", |request| {
+        must(request, Some(Constraint::LarkGrammar("x".repeat((64 << 10) + 1))));
+    }),
+    ("constraint.lark_grammar", |request| {
+        must(request, Some(Constraint::LarkGrammar("begin: \"x\"".into())));
+    }),
+];
+
 #[tokio::test]
 async fn every_field_of_a_chat_that_is_out_of_range_is_named() {
-    type Change = fn(&mut proto::ChatRequest);
     fn sampling(request: &mut proto::ChatRequest) -> &mut proto::SamplingParameters {
         request.sampling.get_or_insert_default()
     }
     fn stopping(request: &mut proto::ChatRequest) -> &mut proto::StopConditions {
         request.stop.get_or_insert_default()
+    }
+    fn bias(token_id: u32, bias: f32) -> proto::LogitBias {
+        proto::LogitBias { token_id, bias }
     }
     let table: &[(&str, Change)] = &[
         ("messages", |request| request.messages.clear()),
@@ -170,6 +216,45 @@ async fn every_field_of_a_chat_that_is_out_of_range_is_named() {
         ("sampling.repetition_penalty", |request| {
             sampling(request).repetition_penalty = Some(2.1);
         }),
+        ("sampling.typical_p", |request| {
+            sampling(request).typical_p = Some(0.0);
+        }),
+        ("sampling.typical_p", |request| {
+            sampling(request).typical_p = Some(f32::NAN);
+        }),
+        ("sampling.typical_p", |request| {
+            sampling(request).typical_p = Some(1.1);
+        }),
+        ("sampling.frequency_penalty", |request| {
+            sampling(request).frequency_penalty = Some(-2.1);
+        }),
+        ("sampling.frequency_penalty", |request| {
+            sampling(request).frequency_penalty = Some(f32::NAN);
+        }),
+        ("sampling.presence_penalty", |request| {
+            sampling(request).presence_penalty = Some(2.1);
+        }),
+        ("sampling.presence_penalty", |request| {
+            sampling(request).presence_penalty = Some(f32::INFINITY);
+        }),
+        ("sampling.penalty_window", |request| {
+            sampling(request).penalty_window = Some(65_537);
+        }),
+        ("sampling.logit_bias", |request| {
+            sampling(request).logit_bias = vec![bias(1, 0.0); 1025];
+        }),
+        ("sampling.logit_bias[1].token_id", |request| {
+            sampling(request).logit_bias = vec![bias(639, 1.0), bias(640, 1.0)];
+        }),
+        ("sampling.logit_bias[2].token_id", |request| {
+            sampling(request).logit_bias = vec![bias(5, 1.0), bias(6, 1.0), bias(5, 2.0)];
+        }),
+        ("sampling.logit_bias[0].bias", |request| {
+            sampling(request).logit_bias = vec![bias(5, 100.5)];
+        }),
+        ("sampling.logit_bias[0].bias", |request| {
+            sampling(request).logit_bias = vec![bias(5, f32::NAN)];
+        }),
         ("stop.max_tokens", |request| {
             stopping(request).max_tokens = Some(0);
         }),
@@ -198,7 +283,8 @@ async fn every_field_of_a_chat_that_is_out_of_range_is_named() {
     }
     let worker = Worker::ready(&tiny(), &[]);
     let mut text = worker.text();
-    for (field, change) in table {
+    let table = [table, FORMS].concat();
+    for (field, change) in &table {
         let mut request = greedy(vec![user("hi")], 1);
         change(&mut request);
         let refusal = text.chat(request).await.expect_err(field);

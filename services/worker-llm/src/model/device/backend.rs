@@ -6,7 +6,7 @@ use candle_core::{DType, Device};
 
 use super::cache::{BLOCK, DeviceCache};
 use super::decoder::{DeviceDecoder, DeviceSegment, PassError};
-use crate::engine::{Backend, BackendError, SequenceId, SequenceStep};
+use crate::engine::{Backend, BackendError, LogitsWanted, SequenceId, SequenceStep};
 use crate::kernels::KvType;
 use crate::model::backend::{LoadOptions, model_info};
 use crate::model::decoder::LogitsFor;
@@ -133,10 +133,11 @@ impl Backend for DeviceBackend {
             .map(|(sequence, step)| DeviceSegment {
                 cache: &mut sequence.cache,
                 tokens: step.tokens,
-                logits: step
-                    .logits
-                    .as_deref_mut()
-                    .map_or(LogitsFor::None, LogitsFor::Last),
+                logits: match &mut step.logits {
+                    LogitsWanted::Nothing => LogitsFor::None,
+                    LogitsWanted::Last(out) => LogitsFor::Last(out),
+                    LogitsWanted::All(out) => LogitsFor::All(out),
+                },
             })
             .collect();
         let result = self.decoder.forward(&mut segments);
