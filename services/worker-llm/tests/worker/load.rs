@@ -7,8 +7,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use futures_util::StreamExt as _;
-use rbee_proto::worker::v1 as proto;
 use rbee_proto::worker::v1::chat_response::Event;
+use rbee_proto::worker::v1::text_service_client::TextServiceClient;
+use rbee_service_kit::client::ClientChannel;
 use rbee_testkit::models;
 
 use super::endurance::holds;
@@ -31,8 +32,12 @@ fn number(client: u64, turn: u64, below: u64) -> u64 {
 }
 
 /// Asks again and again until `end`; how long each answered request waited for its slot.
-async fn client(worker: Arc<Worker>, id: u64, end: Instant, seen: Arc<Seen>) -> Vec<Duration> {
-    let mut text = worker.text();
+async fn client(
+    mut text: TextServiceClient<ClientChannel>,
+    id: u64,
+    end: Instant,
+    seen: Arc<Seen>,
+) -> Vec<Duration> {
     let mut waits = Vec::new();
     for turn in 0.. {
         if Instant::now() >= end {
@@ -66,9 +71,9 @@ async fn client(worker: Arc<Worker>, id: u64, end: Instant, seen: Arc<Seen>) -> 
 }
 
 /// All clients for so long; what each waited.
-async fn load(worker: &Arc<Worker>, seconds: f64, seen: &Arc<Seen>) -> Vec<Vec<Duration>> {
+async fn load(worker: &Worker, seconds: f64, seen: &Arc<Seen>) -> Vec<Vec<Duration>> {
     let end = Instant::now() + Duration::from_secs_f64(seconds);
-    let clients = (0..CLIENTS).map(|id| tokio::spawn(client(Arc::clone(worker), id, end, Arc::clone(seen))));
+    let clients = (0..CLIENTS).map(|id| tokio::spawn(client(worker.text(), id, end, Arc::clone(seen))));
     let waits = futures_util::future::join_all(clients).await;
     worker
         .until_load("all slots are free again", |load| {
@@ -88,7 +93,7 @@ async fn eight_slots_under_sixty_four_clients() {
         tiny()
     };
     let settings = ["--slots", "8", "--queue", "64", "--context-length", "512"];
-    let worker = Arc::new(Worker::ready(&model, &settings));
+    let worker = Worker::ready(&model, &settings);
 
     // Until what is kept for later prompts has reached its limit.
     load(&worker, (seconds / 3.0).clamp(3.0, 30.0), &Arc::default()).await;
