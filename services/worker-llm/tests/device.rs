@@ -6,7 +6,7 @@
 use std::path::PathBuf;
 
 use candle_core::Device;
-use llm_worker_rbee::engine::{Backend, BackendError, SequenceId, SequenceStep};
+use llm_worker_rbee::engine::{Backend, BackendError, LogitsWanted, SequenceId, SequenceStep};
 use llm_worker_rbee::kernels::{Arithmetic, KvType};
 use llm_worker_rbee::model::{CpuBackend, DeviceBackend, LoadError, LoadOptions, ModelFiles};
 use rbee_testkit::models::fixture;
@@ -61,7 +61,7 @@ fn step(backend: &mut dyn Backend, sequence: SequenceId, tokens: &[u32]) -> Vec<
     let step = SequenceStep {
         sequence,
         tokens,
-        logits: Some(&mut logits),
+        logits: LogitsWanted::Last(&mut logits),
     };
     backend.step(&mut [step]).unwrap();
     logits
@@ -121,12 +121,12 @@ fn portions_batches_and_forks_give_the_same() {
             SequenceStep {
                 sequence: fork,
                 tokens: &prompt[9..],
-                logits: Some(&mut forked),
+                logits: LogitsWanted::Last(&mut forked),
             },
             SequenceStep {
                 sequence: whole,
                 tokens: &[11],
-                logits: Some(&mut next),
+                logits: LogitsWanted::Last(&mut next),
             },
         ];
         device.step(&mut batch).unwrap();
@@ -177,7 +177,7 @@ fn what_cannot_be_is_refused() {
     let step = SequenceStep {
         sequence,
         tokens: &[1, 2, 3],
-        logits: Some(&mut logits),
+        logits: LogitsWanted::Last(&mut logits),
     };
     assert!(matches!(
         device.step(&mut [step]),
