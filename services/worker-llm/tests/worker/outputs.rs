@@ -25,6 +25,9 @@ fn hot(seed: u64) -> Option<proto::SamplingParameters> {
     })
 }
 
+/// A template without marks of reasoning, which a random model would write and never close.
+const PLAIN: &str = "{{ messages[0].content }}";
+
 const SCHEMA: &str = r#"{"type": "object", "properties": {
     "name": {"type": "string", "maxLength": 8},
     "kind": {"enum": ["cat", "dog"]},
@@ -37,6 +40,7 @@ async fn a_random_model_gives_json_that_fits_its_schema() {
     let ask = async |seed: u64, max_tokens: u32| {
         let mut request = greedy(vec![user("a pet")], max_tokens);
         request.sampling = hot(seed);
+        request.chat_template = PLAIN.to_owned();
         request.constraint = must(Constraint::JsonSchema(SCHEMA.to_owned()));
         chat(&worker, request).await.unwrap()
     };
@@ -119,6 +123,7 @@ async fn stop_strings_and_bias_go_with_a_constraint() {
     let worker = Worker::ready(&tiny(), &[]);
     let mut request = greedy(vec![user("count")], 40);
     request.constraint = must(Constraint::Regex("12345678".into()));
+    request.chat_template = PLAIN.to_owned();
     request.stop.as_mut().unwrap().stop_strings = vec!["56".into()];
     let answer = chat(&worker, request).await.unwrap();
     assert_eq!(answer.text, "1234");
@@ -137,6 +142,7 @@ async fn stop_strings_and_bias_go_with_a_constraint() {
         .token_ids;
     let mut request = greedy(vec![user("count")], 40);
     request.constraint = must(Constraint::Regex("7".into()));
+    request.chat_template = PLAIN.to_owned();
     request.sampling.as_mut().unwrap().logit_bias = vec![proto::LogitBias {
         token_id: *ids.last().unwrap(),
         bias: -100.0,
