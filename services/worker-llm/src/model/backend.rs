@@ -8,7 +8,7 @@ use super::error::LoadError;
 use super::files::ModelFiles;
 use super::info::ModelInfo;
 use super::spec::DecoderSpec;
-use crate::engine::{Backend, BackendError, LogitsWanted, SequenceId, SequenceStep};
+use crate::engine::{Backend, BackendError, SequenceId, SequenceStep};
 use crate::kernels::{Arithmetic, Compute, Isa, KvType};
 
 /// Where loading stands when the header is read and checked; the rest is reading the weights.
@@ -183,11 +183,7 @@ impl Backend for CpuBackend {
             .map(|(sequence, step)| Segment {
                 cache: &mut sequence.cache,
                 tokens: step.tokens,
-                logits: match &mut step.logits {
-                    LogitsWanted::Nothing => LogitsFor::None,
-                    LogitsWanted::Last(out) => LogitsFor::Last(out),
-                    LogitsWanted::All(out) => LogitsFor::All(out),
-                },
+                logits: LogitsFor::from(&mut step.logits),
             })
             .collect();
         let result = self.decoder.forward(&mut segments);

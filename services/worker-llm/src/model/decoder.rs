@@ -8,7 +8,7 @@ pub(super) use self::feed_forward::shares;
 pub(super) use self::rotation::{Rotation, frequencies};
 use super::spec::DecoderSpec;
 use super::weights::Weights;
-use crate::engine::BackendError;
+use crate::engine::{BackendError, LogitsWanted};
 use crate::kernels::{self, Compute, Isa, KvType, LayerCache, Matrix, Product};
 
 /// Rows that a thread takes at once in the small functions between products.
@@ -90,6 +90,16 @@ pub enum LogitsFor<'a> {
     Last(&'a mut Vec<f32>),
     /// For each token one after the other.
     All(&'a mut Vec<f32>),
+}
+
+impl<'a> From<&'a mut LogitsWanted<'_>> for LogitsFor<'a> {
+    fn from(wanted: &'a mut LogitsWanted<'_>) -> Self {
+        match wanted {
+            LogitsWanted::Nothing => Self::None,
+            LogitsWanted::Last(out) => Self::Last(out),
+            LogitsWanted::All(out) => Self::All(out),
+        }
+    }
 }
 
 /// Intermediate results, kept from pass to pass for their memory.

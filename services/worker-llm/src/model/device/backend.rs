@@ -6,7 +6,7 @@ use candle_core::{DType, Device};
 
 use super::cache::{BLOCK, DeviceCache};
 use super::decoder::{DeviceDecoder, DeviceSegment, PassError};
-use crate::engine::{Backend, BackendError, LogitsWanted, SequenceId, SequenceStep};
+use crate::engine::{Backend, BackendError, SequenceId, SequenceStep};
 use crate::kernels::KvType;
 use crate::model::backend::{LoadOptions, model_info};
 use crate::model::decoder::LogitsFor;
@@ -99,7 +99,7 @@ impl Backend for DeviceBackend {
                 wanted: tokens,
             });
         }
-        let cache = cache.fork(tokens).map_err(device_error)?;
+        let cache = cache.fork(tokens).map_err(|error| device_error(&error))?;
         Ok(self.insert(cache, capacity_tokens))
     }
 
@@ -133,11 +133,7 @@ impl Backend for DeviceBackend {
             .map(|(sequence, step)| DeviceSegment {
                 cache: &mut sequence.cache,
                 tokens: step.tokens,
-                logits: match &mut step.logits {
-                    LogitsWanted::Nothing => LogitsFor::None,
-                    LogitsWanted::Last(out) => LogitsFor::Last(out),
-                    LogitsWanted::All(out) => LogitsFor::All(out),
-                },
+                logits: LogitsFor::from(&mut step.logits),
             })
             .collect();
         let result = self.decoder.forward(&mut segments);
@@ -145,7 +141,7 @@ impl Backend for DeviceBackend {
             .extend(batch.iter().map(|step| step.sequence).zip(taken));
         result.map_err(|error| match error {
             PassError::NotFinite => BackendError::NotFinite,
-            PassError::Device(error) => device_error(error),
+            PassError::Device(error) => device_error(&error),
         })
     }
 
@@ -160,6 +156,6 @@ impl Backend for DeviceBackend {
     }
 }
 
-fn device_error(error: candle_core::Error) -> BackendError {
+fn device_error(error: &candle_core::Error) -> BackendError {
     BackendError::Device(error.to_string())
 }
