@@ -172,26 +172,34 @@ impl Model {
         options: &LoadOptions,
         file: &str,
     ) -> Result<Self, DetectError> {
+        let backends = [options.backend(), options.vae_backend()];
+        Self::build_on(&backends, opened, from_diffusers, options, file)
+    }
+
+    /// As [`Self::build`], with what computes the VAE apart from the rest.
+    fn build_on(
+        [backend, vae_backend]: &[Backend; 2],
+        opened: &Opened,
+        from_diffusers: bool,
+        options: &LoadOptions,
+        file: &str,
+    ) -> Result<Self, DetectError> {
         let Opened { facts, tensors, .. } = opened;
         let family = Family::of(facts);
         let uses = family.towers(from_diffusers);
         expect_parts(opened, uses.len(), file)?;
         let builder = Builder::new(tensors);
-        let backend = options.backend();
         let rules = Rules {
             // Checked against a bound when it was detected.
             context_width: facts.unet.context_width as usize,
             heads: family.unet_heads(),
         };
-        let unet = Unet::new(&builder.below(names::UNET, &backend), &rules)?;
-        let vae = Vae::new(
-            &builder.below(names::VAE, &options.vae_backend()),
-            options.max_latents(),
-        )?;
+        let unet = Unet::new(&builder.below(names::UNET, backend), &rules)?;
+        let vae = Vae::new(&builder.below(names::VAE, vae_backend), options.max_latents())?;
         let mut towers = Vec::new();
         for (number, mut how) in uses.into_iter().enumerate() {
             how.activation = opened.activations[number].unwrap_or(how.activation);
-            towers.push(Tower::new(&builder.below(names::TOWERS[number], &backend), how)?);
+            towers.push(Tower::new(&builder.below(names::TOWERS[number], backend), how)?);
         }
         expect_widths(&towers, &unet, &rules, file)?;
         let spec = ModelSpec {

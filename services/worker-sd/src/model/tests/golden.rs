@@ -6,6 +6,9 @@ use candle_core::{DType, Device, Tensor};
 use serde_json::Value;
 
 use super::fixtures::{Golden, assert_near, folder, ids};
+use crate::model::builder;
+use crate::model::open;
+use crate::model::weight::Backend;
 use crate::model::{AddedConditions, LoadOptions, Model, UnetInput};
 use crate::pipeline::TextRow;
 
@@ -152,6 +155,27 @@ fn check_vae(model: &Model, golden: &Golden) {
                 tolerance,
             );
         }
+    }
+}
+
+/// With candle's own operations, as on GPUs.
+fn load_on_candle(path: &std::path::Path) -> Model {
+    let opened = open::open(path).unwrap();
+    let candle = || Backend::Candle(Device::Cpu, DType::F32);
+    let options = LoadOptions::default();
+    let model = Model::build_on(&[candle(), candle()], &opened, false, &options, "model").unwrap();
+    builder::load(&model.weights, &mut |_| {}).unwrap();
+    model
+}
+
+#[test]
+fn what_gpus_run_computes_what_the_reference_computes() {
+    for name in ["sd15-tiny", "sd21-tiny", "sdxl-tiny"] {
+        let golden = Golden::read(name);
+        let model = load_on_candle(&folder().join(name).join("model.safetensors"));
+        check_text(&model, &golden);
+        check_unet(&model, &golden);
+        check_vae(&model, &golden);
     }
 }
 
