@@ -20,7 +20,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
-pub(crate) use chat::{ChatArgs, CompleteArgs};
+pub(crate) use chat::{ChatArgs, CompleteArgs, EmbedArgs};
 pub(crate) use conversation::ConversationArgs;
 pub(crate) use host::{DeviceCommand, DrainArgs, HiveCommand};
 pub(crate) use hub::{HubArg, LoginArgs, LoginCommand, SearchArgs};
@@ -111,6 +111,8 @@ pub(crate) enum Command {
     /// Make pictures, or read what a picture says of how it was made
     #[command(after_help = image::EXAMPLES)]
     Image(Box<ImageArgs>),
+    /// Turn texts into vectors
+    Embed(EmbedArgs),
     /// Follow and cancel what brings models and worker programs in
     #[command(subcommand)]
     Job(JobCommand),

@@ -9,6 +9,7 @@ mod confirm;
 mod constraint;
 mod device;
 mod drain;
+mod embed;
 mod events;
 mod everywhere;
 mod follow;
@@ -85,6 +86,7 @@ async fn ask(command: Command, session: &Session) -> Result<(), Failure> {
         Command::Chat(arguments) => chat::run(&arguments, session).await,
         Command::Complete(arguments) => complete::run(&arguments, session).await,
         Command::Image(arguments) => image::run(&arguments, session).await,
+        Command::Embed(arguments) => embed::run(&arguments, session).await,
         Command::Job(command) => job::run(command, session).await,
         Command::Login(command) => login::run(command, session).await,
         Command::Hive(command) => hive::run(command, session).await,
@@ -107,6 +109,7 @@ fn name(command: &Command) -> &'static str {
         Command::Chat(_) => "rbee chat",
         Command::Complete(_) => "rbee complete",
         Command::Image(_) => "rbee image",
+        Command::Embed(_) => "rbee embed",
         Command::Job(_) => "rbee job",
         Command::Login(_) => "rbee login",
         Command::Hive(_) => "rbee hive",

@@ -41,3 +41,17 @@ pub(crate) struct CompleteArgs {
     #[command(flatten)]
     pub(crate) sampling: SamplingArgs,
 }
+
+/// Turn texts into vectors, with a model that was made for it.
+#[derive(Debug, Args)]
+pub(crate) struct EmbedArgs {
+    /// Model id (`local:qwen`), worker id, or the beginning of a worker id
+    #[arg(value_name = "MODEL_OR_WORKER")]
+    pub(crate) target: String,
+    /// The texts; none reads one from each line of standard input
+    #[arg(value_name = "TEXT")]
+    pub(crate) texts: Vec<String>,
+    /// Leave the vectors as the model gives them; otherwise their length is 1
+    #[arg(long)]
+    pub(crate) raw: bool,
+}

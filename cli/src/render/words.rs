@@ -9,7 +9,7 @@ use rbee_proto::types::v1::{
     AddOnKind, DeviceKind, FailureCause, HiveState, ModelState, StableDiffusionVersion, Vendor, WorkerState,
     WorkerType, model_type,
 };
-use rbee_proto::worker::v1::FinishReason;
+use rbee_proto::worker::v1::{FinishReason, Pooling};
 
 use super::paint::Tone;
 
@@ -61,6 +61,8 @@ words! {
     spawn_step: SpawnStep, "SPAWN_STEP_";
     /// `end_of_generation`, `stop_string`, `length`.
     finish_reason: FinishReason, "FINISH_REASON_";
+    /// `mean`, `first`, `last`.
+    pooling: Pooling, "POOLING_";
     /// `info`, `warning`, `error`.
     event_level: EventLevel, "EVENT_LEVEL_";
     /// `v1_5` … `xl_turbo`.

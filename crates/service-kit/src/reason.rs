@@ -47,6 +47,8 @@ reasons! {
     pub const DOWNLOADS_DISABLED: &str = "DOWNLOADS_DISABLED";
     /// A downloaded file is not what its hub says it is.
     pub const DOWNLOAD_CORRUPT: &str = "DOWNLOAD_CORRUPT";
+    /// The model does not declare how vectors of texts are made.
+    pub const EMBEDDING_UNSUPPORTED: &str = "EMBEDDING_UNSUPPORTED";
     /// A worker's computation failed.
     pub const ENGINE_FAILED: &str = "ENGINE_FAILED";
     /// A file changed while it was being imported.

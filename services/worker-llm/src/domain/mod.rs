@@ -2,12 +2,14 @@
 
 pub mod constraint;
 pub mod conversation;
+pub mod embedding;
 pub mod generation;
 pub mod message;
 pub mod tool;
 
 pub use constraint::Constraint;
 pub use conversation::{Chat, ContextOverflow, Conversation};
+pub use embedding::Embedding;
 pub use generation::{Generation, Sampling, Stop};
 pub use message::{Message, Role};
 pub use rbee_worker_kit::{Violation, Violations};

@@ -37,6 +37,18 @@ pub enum LogitsWanted<'a> {
     All(&'a mut Vec<f32>),
 }
 
+/// What one sequence appends for the vectors of its tokens.
+#[derive(Debug)]
+pub struct HiddenStep<'a> {
+    /// An open sequence; no sequence may be twice in a batch.
+    pub sequence: SequenceId,
+    /// Token ids to append, at least one.
+    pub tokens: &'a [u32],
+    /// Receives [`ModelInfo::embedding_length`] numbers for each of `tokens` (replacing what was in it): what the
+    /// last layer made of it, after the last norm.
+    pub hidden: &'a mut Vec<f32>,
+}
+
 /// A loaded model on a device: synchronous, driven by one thread.
 ///
 /// The scheduler asks for a batch of sequences at a time; a backend that computes them one after
@@ -71,6 +83,15 @@ pub trait Backend: Send {
     /// # Errors
     /// [`BackendError`]; the sequences of the batch are then in an unknown state and must be closed.
     fn step(&mut self, batch: &mut [SequenceStep<'_>]) -> Result<(), BackendError>;
+
+    /// Appends tokens to each sequence of the batch and gives their vectors.
+    ///
+    /// # Errors
+    /// As [`Backend::step`]; a backend that can't do it says so.
+    fn hidden(&mut self, batch: &mut [HiddenStep<'_>]) -> Result<(), BackendError> {
+        let _ = batch;
+        Err(BackendError::Device("the device gives no vectors".to_owned()))
+    }
 
     /// Memory that a sequence holds now, in bytes; of memory that it shares, its share. 0 for an unknown
     /// id.

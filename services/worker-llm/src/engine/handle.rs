@@ -8,9 +8,10 @@ use std::time::Instant;
 use futures_util::Stream;
 use parking_lot::Mutex;
 use rbee_worker_kit::EngineExit;
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 
 use super::backend::Backend;
+use super::embedding::{EmbedJob, EmbedRequest};
 use super::error::EngineError;
 use super::event::Event;
 use super::request::GenerateRequest;
@@ -123,19 +124,7 @@ impl Engine {
         self.check(&request)?;
         // Under the lock, so that no job can slip in behind the message that ends the engine.
         let closed = shared.closed.lock();
-        if *closed {
-            return Err(EngineError::ShuttingDown);
-        }
-        if let Some(exit) = &*shared.exit.borrow() {
-            return Err(exit_error(exit));
-        }
-        let Ok(place) = Arc::clone(&shared.places).try_acquire_owned() else {
-            return Err(EngineError::QueueFull {
-                slots: shared.config.slots,
-                queue: shared.config.queue,
-                retry_after: shared.stats.retry_after(shared.config.slots),
-            });
-        };
+        let place = self.place(*closed)?;
         // Unbounded, yet never longer than the context: an answer has no more tokens than that.
         // A slow reader so cannot hold up the other sequences.
         let (events, receiver) = mpsc::unbounded_channel();
@@ -161,6 +150,55 @@ impl Engine {
             exit: shared.exit.clone(),
             done: false,
         })
+    }
+
+    /// Makes vectors of texts, one each, in their order. Dropping the future cancels it.
+    ///
+    /// # Errors
+    /// As [`Engine::generate`], and when the computation fails.
+    pub async fn embed(&self, request: EmbedRequest) -> Result<Vec<Vec<f32>>, EngineError> {
+        self.check_inputs(&request)?;
+        if request.inputs.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (reply, answer) = oneshot::channel();
+        {
+            let closed = self.shared.closed.lock();
+            let place = self.place(*closed)?;
+            let stats = &self.shared.stats;
+            stats.waiting.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            let job = Box::new(EmbedJob::new(request, reply, place));
+            if self.shared.commands.send(Command::Embed(job)).is_err() {
+                stats.waiting.fetch_sub(1, std::sync::atomic::Ordering::Relaxed);
+                return Err(self.ended());
+            }
+        }
+        answer.await.unwrap_or_else(|_| Err(self.ended()))
+    }
+
+    /// A place for one more request, if new ones are taken.
+    fn place(&self, closed: bool) -> Result<OwnedSemaphorePermit, EngineError> {
+        let shared = &self.shared;
+        if closed {
+            return Err(EngineError::ShuttingDown);
+        }
+        if let Some(exit) = &*shared.exit.borrow() {
+            return Err(exit_error(exit));
+        }
+        Arc::clone(&shared.places)
+            .try_acquire_owned()
+            .map_err(|_| EngineError::QueueFull {
+                slots: shared.config.slots,
+                queue: shared.config.queue,
+                retry_after: shared.stats.retry_after(shared.config.slots),
+            })
+    }
+
+    fn check_inputs(&self, request: &EmbedRequest) -> Result<(), EngineError> {
+        for input in &request.inputs {
+            self.check_prompt(input, 0)?;
+        }
+        Ok(())
     }
 
     /// Finishes what was accepted, refuses everything new, and returns when the thread has ended.
@@ -204,20 +242,24 @@ impl Engine {
     }
 
     fn check(&self, request: &GenerateRequest) -> Result<(), EngineError> {
-        let info = &self.shared.info;
         request.sampling.validate()?;
-        if request.prompt.is_empty() {
-            return Err(EngineError::EmptyPrompt);
-        }
         if request.max_tokens == Some(0) {
             return Err(EngineError::NoTokensWanted);
         }
+        self.check_prompt(&request.prompt, request.max_tokens.unwrap_or(1))
+    }
+
+    /// Whether these are tokens, and fit into the context with so many more.
+    fn check_prompt(&self, prompt: &[u32], max_tokens: usize) -> Result<(), EngineError> {
+        let info = &self.shared.info;
+        if prompt.is_empty() {
+            return Err(EngineError::EmptyPrompt);
+        }
         let vocab_size = info.vocab_size;
-        if let Some(&token) = request.prompt.iter().find(|&&token| token as usize >= vocab_size) {
+        if let Some(&token) = prompt.iter().find(|&&token| token as usize >= vocab_size) {
             return Err(EngineError::UnknownToken { token, vocab_size });
         }
-        let prompt_tokens = request.prompt.len();
-        let max_tokens = request.max_tokens.unwrap_or(1);
+        let prompt_tokens = prompt.len();
         let over_by = prompt_tokens
             .saturating_add(max_tokens)
             .saturating_sub(info.context_length);

@@ -21,6 +21,7 @@
 //!   the process is to leave then, since its state is unknown.
 
 mod backend;
+mod embedding;
 mod error;
 mod event;
 mod handle;
@@ -33,7 +34,8 @@ mod stats;
 mod thread;
 mod untold;
 
-pub use backend::{Backend, BackendError, LogitsWanted, SequenceId, SequenceStep};
+pub use backend::{Backend, BackendError, HiddenStep, LogitsWanted, SequenceId, SequenceStep};
+pub use embedding::EmbedRequest;
 pub use error::EngineError;
 pub use event::{Delta, Event, Finish, FinishReason, Timings, TokenDetails, Usage};
 pub use handle::{Engine, EngineConfig, TokenStream};

@@ -9,6 +9,8 @@
 //! One [`step`](Scheduler::step) computes at most one chunk of one prompt (the sequences take
 //! turns, oldest first) and then one token for every sequence that decodes, as one batch.
 
+mod embeddings;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -17,6 +19,7 @@ use std::time::Instant;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
 use super::backend::{Backend, BackendError, LogitsWanted, SequenceId, SequenceStep};
+use super::embedding::EmbedJob;
 use super::error::EngineError;
 use super::event::{Event, FinishReason};
 use super::handle::EngineConfig;
@@ -41,6 +44,10 @@ pub(super) struct Scheduler {
     waiting: VecDeque<Job>,
     running: Vec<Running>,
     kept: KeptSequences,
+    /// They take turns.
+    embeddings: VecDeque<EmbedJob>,
+    /// The next of them waits for memory: no generation begins before it has it.
+    embedding_waits: bool,
     /// Memory for KV caches, in bytes: running sequences with their longest answers fit into it.
     limit_bytes: u64,
 }
@@ -58,12 +65,14 @@ impl Scheduler {
             waiting: VecDeque::new(),
             running: Vec::new(),
             kept: KeptSequences::default(),
+            embeddings: VecDeque::new(),
+            embedding_waits: false,
         }
     }
 
     /// Whether there is nothing to compute.
     pub(super) fn is_idle(&self) -> bool {
-        self.waiting.is_empty() && self.running.is_empty()
+        self.waiting.is_empty() && self.running.is_empty() && self.embeddings.is_empty()
     }
 
     /// Puts a job at the end of the queue.
@@ -78,6 +87,7 @@ impl Scheduler {
             self.stats.failed.fetch_add(1, Ordering::Relaxed);
             let _ = job.events.send(Err(error.clone()));
         }
+        self.fail_all_embeddings(error);
         for running in &mut self.running {
             running.end.get_or_insert_with(|| End::Failed(error.clone()));
         }
@@ -89,6 +99,7 @@ impl Scheduler {
         self.cancel_abandoned();
         self.admit();
         self.prefill();
+        self.embed();
         self.decode();
         self.retire();
     }
@@ -104,6 +115,7 @@ impl Scheduler {
             }
             !abandoned
         });
+        self.cancel_abandoned_embeddings();
         for running in &mut self.running {
             if running.job.events.is_closed() {
                 running.end = Some(End::Finished(FinishReason::Cancelled));
@@ -116,6 +128,7 @@ impl Scheduler {
     /// others, so that it is not overtaken for ever.
     fn admit(&mut self) {
         while self.running.len() < self.config.slots
+            && !self.embedding_waits
             && let Some(job) = self.waiting.front()
         {
             let room = self.backend.info().context_length - job.request.prompt.len();
@@ -178,7 +191,9 @@ impl Scheduler {
             .running
             .iter()
             .map(|running| self.backend.bytes_for(running.capacity_tokens));
-        reserved.sum()
+        let open = self.embeddings.iter().filter(|job| job.sequence().is_some());
+        let embedding = open.map(|job| self.backend.bytes_for(job.next_tokens(0)));
+        reserved.chain(embedding).sum()
     }
 
     /// Lets kept sequences go until there is memory for what was computed last.
@@ -206,7 +221,8 @@ impl Scheduler {
 
     fn taken_bytes(&self) -> u64 {
         let running = self.running.iter().map(|running| running.sequence);
-        self.bytes(running.chain(self.kept.sequences()))
+        let embedding = self.embeddings.iter().filter_map(EmbedJob::sequence);
+        self.bytes(running.chain(embedding).chain(self.kept.sequences()))
     }
 
     fn bytes(&self, sequences: impl Iterator<Item = SequenceId>) -> u64 {

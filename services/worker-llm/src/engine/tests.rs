@@ -28,6 +28,7 @@ fn info() -> ModelInfo {
         layer_count: 1,
         parameter_count: 1,
         weights_bytes: 1,
+        pooling: None,
         kv_bytes_per_token: 1,
     }
 }

@@ -7,6 +7,7 @@ use std::sync::mpsc::{Receiver, TryRecvError};
 use tokio::sync::watch;
 
 use super::EngineExit;
+use super::embedding::EmbedJob;
 use super::error::EngineError;
 use super::scheduler::{Job, Scheduler};
 
@@ -14,6 +15,8 @@ use super::scheduler::{Job, Scheduler};
 pub(super) enum Command {
     /// Take a request.
     Generate(Box<Job>),
+    /// Make vectors.
+    Embed(Box<EmbedJob>),
     /// End when everything accepted is done.
     Drain,
     /// End now.
@@ -91,6 +94,7 @@ fn run(scheduler: &mut Scheduler, inbox: &Receiver<Command>) {
 fn take(scheduler: &mut Scheduler, command: Command, draining: &mut bool) -> bool {
     match command {
         Command::Generate(job) => scheduler.accept(*job),
+        Command::Embed(job) => scheduler.accept_embedding(*job),
         Command::Drain => *draining = true,
         Command::Abort => {
             scheduler.fail_all(&EngineError::ShuttingDown);

@@ -34,6 +34,23 @@ pub enum GenerateError {
     /// What the answer must look like can't be kept.
     #[error(transparent)]
     Constraint(#[from] ConstraintError),
+    /// A text is longer than the context.
+    #[error(
+        "text {input} has {prompt_tokens} tokens, but the context holds {context_length}: {by_tokens} too many"
+    )]
+    InputOverflow {
+        /// Which text, counted from 0.
+        input: usize,
+        /// Its tokens.
+        prompt_tokens: usize,
+        /// Tokens the context holds.
+        context_length: usize,
+        /// How many are too many.
+        by_tokens: usize,
+    },
+    /// The model does not say how vectors of texts are made.
+    #[error("the model declares no pooling, so it was not made to turn texts into vectors")]
+    EmbeddingUnsupported,
     /// No slot and no place in the queue is free.
     #[error("all {slots} slots are busy and all {queue} places in the queue are taken")]
     QueueFull {

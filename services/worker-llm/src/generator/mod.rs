@@ -20,6 +20,7 @@ use crate::text::{ChatTemplate, Marks, TemplateError, Tokenizer};
 mod answer;
 mod call_ids;
 mod echo;
+mod embedding;
 mod error;
 mod preparation;
 mod prompt;
@@ -27,6 +28,7 @@ mod reading;
 mod text_sink;
 
 pub use answer::{Answer, AnswerEvent, CalledTool};
+pub use embedding::Embedded;
 pub use error::GenerateError;
 pub use prompt::MOST_ROOM_TOKENS;
 

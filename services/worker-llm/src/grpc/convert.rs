@@ -5,9 +5,10 @@ mod conversation;
 use rbee_proto::worker::v1 as proto;
 
 use crate::domain::conversation::MAX_TEXT_BYTES;
-use crate::domain::{Chat, Constraint, Conversation, Generation, Sampling, Stop, Violations};
+use crate::domain::{Chat, Constraint, Conversation, Embedding, Generation, Sampling, Stop, Violations};
 use crate::engine::{FinishReason, Timings, TokenDetails, Usage};
-use crate::generator::AnswerEvent;
+use crate::generator::{AnswerEvent, Embedded};
+use crate::model::Pooling;
 use crate::text::Tokenizer;
 
 /// Largest request that is read at all: the longest texts, and room for what is around them.
@@ -59,6 +60,32 @@ pub(super) fn count(request: proto::CountTokensRequest) -> Result<Conversation, 
     let mut violations = Violations::default();
     let conversation = conversation::counted(request, &mut violations);
     violations.check(conversation)
+}
+
+/// Reads a request for vectors.
+pub(super) fn embedding(request: proto::EmbedRequest) -> Result<Embedding, Violations> {
+    let mut violations = Violations::default();
+    let embedding = Embedding {
+        inputs: request.inputs,
+        raw: request.raw,
+    };
+    embedding.check(&mut violations);
+    violations.check(embedding)
+}
+
+/// Vectors for the wire.
+pub(super) fn embedded(embedded: Embedded) -> proto::EmbedResponse {
+    let pooling = match embedded.pooling {
+        Pooling::Mean => proto::Pooling::Mean,
+        Pooling::First => proto::Pooling::First,
+        Pooling::Last => proto::Pooling::Last,
+    };
+    let vectors = embedded.vectors.into_iter();
+    proto::EmbedResponse {
+        embeddings: vectors.map(|values| proto::Embedding { values }).collect(),
+        pooling: pooling.into(),
+        prompt_tokens: wire(embedded.prompt_tokens),
+    }
 }
 
 /// Checks a request for ids.

@@ -37,7 +37,7 @@ impl Served for Generator {
             context_length: convert::wire(info.context_length),
             model_context_length: convert::wire(info.trained_context_length),
             has_chat_template: self.has_chat_template(),
-            embeds: false,
+            embeds: info.pooling.is_some(),
         })
     }
 }

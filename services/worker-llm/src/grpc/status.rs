@@ -29,6 +29,19 @@ pub(super) fn fault(error: &GenerateError) -> Fault {
             .with("context_length", context_length)
             .with("by_tokens", by_tokens),
         GenerateError::Constraint(error) => constraint(error, words),
+        GenerateError::InputOverflow {
+            input,
+            prompt_tokens,
+            context_length,
+            by_tokens,
+        } => Fault::new(Code::InvalidArgument, reason::CONTEXT_OVERFLOW, words)
+            .with("input", input)
+            .with("prompt_tokens", prompt_tokens)
+            .with("context_length", context_length)
+            .with("by_tokens", by_tokens),
+        GenerateError::EmbeddingUnsupported => {
+            Fault::new(Code::FailedPrecondition, reason::EMBEDDING_UNSUPPORTED, words)
+        }
         GenerateError::QueueFull {
             slots,
             queue,

@@ -94,10 +94,18 @@ impl TextService for TextHandler {
         }))
     }
 
-    async fn embed(&self, _: Request<proto::EmbedRequest>) -> Result<Response<proto::EmbedResponse>, Status> {
-        Err(Status::unimplemented(
-            "no model of this worker declares a pooling",
-        ))
+    async fn embed(
+        &self,
+        request: Request<proto::EmbedRequest>,
+    ) -> Result<Response<proto::EmbedResponse>, Status> {
+        let generator = self.loaded.get()?;
+        let embedding =
+            convert::embedding(request.into_inner()).map_err(|violations| status::invalid(&violations))?;
+        let embedded = generator
+            .embed(embedding)
+            .await
+            .map_err(|error| status::refuse(generator, &error))?;
+        Ok(Response::new(convert::embedded(embedded)))
     }
 }
 

@@ -8,7 +8,7 @@ use super::error::LoadError;
 use super::files::ModelFiles;
 use super::info::ModelInfo;
 use super::spec::DecoderSpec;
-use crate::engine::{Backend, BackendError, SequenceId, SequenceStep};
+use crate::engine::{Backend, BackendError, HiddenStep, SequenceId, SequenceStep};
 use crate::kernels::{Arithmetic, Compute, Isa, KvType};
 
 /// Where loading stands when the header is read and checked; the rest is reading the weights.
@@ -88,6 +88,30 @@ impl CpuBackend {
         self.sequences.insert(id, sequence);
         id
     }
+
+    /// Takes the sequences of a batch out of the map while they are computed, so that each can be borrowed for
+    /// itself. Each is to grow by so many tokens.
+    fn take(&mut self, batch: &[(SequenceId, usize)]) -> Result<Vec<Sequence>, BackendError> {
+        for &(id, more) in batch {
+            let sequence = self.sequences.get(&id).ok_or(BackendError::UnknownSequence(id))?;
+            let tokens = sequence.cache.len() + more;
+            if tokens > sequence.capacity_tokens {
+                return Err(BackendError::SequenceFull {
+                    sequence: id,
+                    tokens,
+                    capacity: sequence.capacity_tokens,
+                });
+            }
+        }
+        let taken: Vec<Sequence> = batch
+            .iter()
+            .filter_map(|(id, _)| self.sequences.remove(id))
+            .collect();
+        if taken.len() < batch.len() {
+            return Err(BackendError::Device("a sequence is twice in a batch".to_owned()));
+        }
+        Ok(taken)
+    }
 }
 
 pub(super) fn model_info(
@@ -115,6 +139,7 @@ pub(super) fn model_info(
         layer_count: spec.layers.len(),
         parameter_count: description.parameter_count,
         weights_bytes: description.weights_bytes,
+        pooling: files.pooling()?,
         kv_bytes_per_token: spec.kv_bytes(options.kv_type) as u64,
     })
 }
@@ -155,28 +180,11 @@ impl Backend for CpuBackend {
     }
 
     fn step(&mut self, batch: &mut [SequenceStep<'_>]) -> Result<(), BackendError> {
-        for step in &*batch {
-            let sequence = self
-                .sequences
-                .get(&step.sequence)
-                .ok_or(BackendError::UnknownSequence(step.sequence))?;
-            let tokens = sequence.cache.len() + step.tokens.len();
-            if tokens > sequence.capacity_tokens {
-                return Err(BackendError::SequenceFull {
-                    sequence: step.sequence,
-                    tokens,
-                    capacity: sequence.capacity_tokens,
-                });
-            }
-        }
-        // Out of the map while they are computed, so that each can be borrowed for itself.
-        let mut taken: Vec<Sequence> = batch
+        let steps: Vec<(SequenceId, usize)> = batch
             .iter()
-            .filter_map(|step| self.sequences.remove(&step.sequence))
+            .map(|step| (step.sequence, step.tokens.len()))
             .collect();
-        if taken.len() < batch.len() {
-            return Err(BackendError::Device("a sequence is twice in a batch".to_owned()));
-        }
+        let mut taken = self.take(&steps)?;
         let mut segments: Vec<Segment<'_>> = taken
             .iter_mut()
             .zip(&mut *batch)
@@ -184,6 +192,27 @@ impl Backend for CpuBackend {
                 cache: &mut sequence.cache,
                 tokens: step.tokens,
                 logits: LogitsFor::from(&mut step.logits),
+            })
+            .collect();
+        let result = self.decoder.forward(&mut segments);
+        self.sequences
+            .extend(batch.iter().map(|step| step.sequence).zip(taken));
+        result
+    }
+
+    fn hidden(&mut self, batch: &mut [HiddenStep<'_>]) -> Result<(), BackendError> {
+        let steps: Vec<(SequenceId, usize)> = batch
+            .iter()
+            .map(|step| (step.sequence, step.tokens.len()))
+            .collect();
+        let mut taken = self.take(&steps)?;
+        let mut segments: Vec<Segment<'_>> = taken
+            .iter_mut()
+            .zip(&mut *batch)
+            .map(|(sequence, step)| Segment {
+                cache: &mut sequence.cache,
+                tokens: step.tokens,
+                logits: LogitsFor::Hidden(step.hidden),
             })
             .collect();
         let result = self.decoder.forward(&mut segments);

@@ -90,6 +90,8 @@ pub enum LogitsFor<'a> {
     Last(&'a mut Vec<f32>),
     /// For each token one after the other.
     All(&'a mut Vec<f32>),
+    /// For none; what the output matrix would be multiplied with, for each token: `width` numbers.
+    Hidden(&'a mut Vec<f32>),
 }
 
 impl<'a> From<&'a mut LogitsWanted<'_>> for LogitsFor<'a> {
@@ -185,7 +187,26 @@ impl Decoder {
             self.attention(layer, weights, &rotations, batch, buffers);
             self.feed_forward(weights, buffers);
         }
+        self.hidden(batch, buffers)?;
         self.logits(batch, buffers)
+    }
+
+    /// Gives the segments that want it what the last layer made of their tokens, normalised.
+    fn hidden(&self, batch: &mut [Segment<'_>], buffers: &Buffers) -> Result<(), BackendError> {
+        let width = self.spec.width;
+        let mut start = 0;
+        for segment in batch {
+            let end = start + segment.tokens.len();
+            if let LogitsFor::Hidden(out) = &mut segment.logits {
+                let rows = &buffers.stream[start * width..end * width];
+                self.normalise(rows, &self.weights.output_norm, out);
+                if !out.iter().all(|number| number.is_finite()) {
+                    return Err(BackendError::NotFinite);
+                }
+            }
+            start = end;
+        }
+        Ok(())
     }
 
     fn embed(&self, batch: &[Segment<'_>], stream: &mut Vec<f32>) {
@@ -216,7 +237,7 @@ impl Decoder {
         for segment in &*batch {
             end += segment.tokens.len();
             let wanted = match segment.logits {
-                LogitsFor::None => 0,
+                LogitsFor::None | LogitsFor::Hidden(_) => 0,
                 LogitsFor::Last(_) => 1,
                 LogitsFor::All(_) => segment.tokens.len(),
             };
@@ -232,7 +253,7 @@ impl Decoder {
         let mut rest = logits.as_slice();
         for segment in batch {
             let (count, out) = match &mut segment.logits {
-                LogitsFor::None => continue,
+                LogitsFor::None | LogitsFor::Hidden(_) => continue,
                 LogitsFor::Last(out) => (1, out),
                 LogitsFor::All(out) => (segment.tokens.len(), out),
             };

@@ -9,6 +9,7 @@ use rbee_artifacts::gguf::{GgufError, summary};
 use super::error::LoadError;
 use super::file::ModelFile;
 use super::folder::ModelFolder;
+use super::pooling::Pooling;
 use super::spec::DecoderSpec;
 use super::weights::Weights;
 
@@ -86,6 +87,14 @@ impl ModelFiles {
                     weights_bytes: tensors.map(|tensor| tensor.size_bytes).sum(),
                 })
             }
+        }
+    }
+
+    /// How vectors of texts are made, if the model declares it.
+    pub(super) fn pooling(&self) -> Result<Option<Pooling>, LoadError> {
+        match self {
+            Self::Gguf(file) => Pooling::of_gguf(file.header()).map_err(|source| self.file_error(source)),
+            Self::Safetensors(folder) => Ok(Pooling::of_folder(folder.path())),
         }
     }
 

@@ -1,5 +1,7 @@
 //! What is known about a loaded model.
 
+use super::pooling::Pooling;
+
 /// The facts of a loaded model.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ModelInfo {
@@ -23,6 +25,8 @@ pub struct ModelInfo {
     pub parameter_count: u64,
     /// Size of its weights in the file.
     pub weights_bytes: u64,
+    /// How vectors of texts are made, if the model declares it.
+    pub pooling: Option<Pooling>,
     /// KV cache of one token.
     pub kv_bytes_per_token: u64,
 }

@@ -230,6 +230,8 @@ pub(crate) fn stop(max_tokens: u32) -> Option<proto::StopConditions> {
 pub(crate) struct Answer {
     pub(crate) started: proto::GenerationStarted,
     pub(crate) text: String,
+    pub(crate) reasoning: String,
+    pub(crate) tool_calls: Vec<proto::ToolCall>,
     pub(crate) deltas: Vec<(Instant, proto::TextDelta)>,
     pub(crate) finished: proto::GenerationFinished,
 }
@@ -272,7 +274,8 @@ pub(crate) async fn read<T: IntoEvent>(mut stream: Streaming<T>) -> Result<Answe
     let Event::Started(started) = first.event() else {
         panic!("a stream begins with Started")
     };
-    let (mut text, mut deltas) = (String::new(), Vec::new());
+    let (mut text, mut reasoning) = (String::new(), String::new());
+    let (mut deltas, mut tool_calls) = (Vec::new(), Vec::new());
     loop {
         match stream
             .next()
@@ -286,12 +289,19 @@ pub(crate) async fn read<T: IntoEvent>(mut stream: Streaming<T>) -> Result<Answe
                 text.push_str(&delta.text);
                 deltas.push((Instant::now(), delta));
             }
-            Event::Reasoning(_) | Event::ToolCall(_) => panic!("nothing but text was expected"),
+            Event::Reasoning(delta) => {
+                assert!(!delta.text.is_empty());
+                assert!(text.is_empty(), "reasoning comes first");
+                reasoning.push_str(&delta.text);
+            }
+            Event::ToolCall(call) => tool_calls.push(call),
             Event::Finished(finished) => {
                 assert!(stream.next().await.is_none(), "nothing comes after Finished");
                 return Ok(Answer {
                     started,
                     text,
+                    reasoning,
+                    tool_calls,
                     deltas,
                     finished,
                 });

@@ -4,6 +4,8 @@
 mod harness;
 
 mod answers;
+mod conversations;
+mod embeddings;
 mod endurance;
 mod folders;
 mod leaving;

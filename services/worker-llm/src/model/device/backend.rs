@@ -43,7 +43,11 @@ impl DeviceBackend {
     ) -> Result<Self, LoadError> {
         progress(0.0);
         let (spec, weights) = files.decoder()?;
-        let info = model_info(files, &spec, options)?;
+        let info = ModelInfo {
+            // Vectors of texts come from the processor alone so far.
+            pooling: None,
+            ..model_info(files, &spec, options)?
+        };
         let kv_dtype = match options.kv_type {
             KvType::F16 => DType::F16,
             KvType::F32 => DType::F32,

@@ -142,7 +142,8 @@ impl DeviceDecoder {
         for segment in batch {
             end += segment.tokens.len();
             let (count, out) = match &mut segment.logits {
-                LogitsFor::None => continue,
+                // Vectors are asked of a backend that declares them, which this one does not.
+                LogitsFor::None | LogitsFor::Hidden(_) => continue,
                 LogitsFor::Last(out) => (1, out),
                 LogitsFor::All(out) => (segment.tokens.len(), out),
             };
