@@ -220,7 +220,7 @@ mod tests {
     #[test]
     fn a_bias_that_is_none_and_two_constraints_are_wrong() {
         for bias in ["5", "x=1", "5=", "-1=2", "5=much"] {
-            let error = parse(&["--logit-bias", bias]).unwrap_err();
+            let error = parse(&[&format!("--logit-bias={bias}")]).unwrap_err();
             assert!(error.to_string().contains("such as 123=-5"), "{error}");
         }
         let error = parse(&["--json-object", "--regex", "a"]).unwrap_err();

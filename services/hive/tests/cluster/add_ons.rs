@@ -82,9 +82,9 @@ async fn add_ons_are_there_at_once_and_after_a_restart() {
     let (cluster, worker, [honey, comb]) = studio().await;
     assert_eq!(
         attach(&cluster, &worker.id, &[&honey]).await.unwrap(),
-        [honey.clone()]
+        std::slice::from_ref(&honey)
     );
-    assert_eq!(found(&cluster, &worker.id), [honey.clone()]);
+    assert_eq!(found(&cluster, &worker.id), std::slice::from_ref(&honey));
     // Once more changes nothing, and another one comes beside it.
     let all = attach(&cluster, &worker.id, &[&comb, &honey]).await.unwrap();
     assert_eq!(all, [honey.clone(), comb.clone()]);

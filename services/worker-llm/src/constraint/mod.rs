@@ -14,7 +14,7 @@
 //!   where the text is whole; where nothing can follow, the answer ends by itself.
 //! * Control tokens are no text. Only a Lark grammar that names one (`<tool_call>`) allows it.
 //! * Grammars come from strangers. Their text is bounded ([`crate::domain::Constraint`]); compiling is bounded by
-//!   the work that it may do ([`limits`]) and happens on a thread with a deep stack, never on the engine's; so is
+//!   the work that it may do (`limits`) and happens on a thread with a deep stack, never on the engine's; so is
 //!   each step. What is beyond is [`ConstraintError::Refused`], before the answer or amid it.
 //! * The mask of the next token is computed while the model computes its logits.
 

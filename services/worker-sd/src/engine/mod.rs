@@ -11,7 +11,7 @@
 //! * One request is painted and `queue` wait; one more is [`EngineError::QueueFull`]. Who waits is told how many are
 //!   before.
 //! * A dropped [`PictureStream`] ends its work within one step, or if it waited, gives its place free at once.
-//! * A panic ends every stream with an error and shows in [`Engine::exited`]; the process is to leave then, since the
+//! * A panic ends every stream with an error and shows in what [`Engine`] tells of its exit; the process is to leave then, since the
 //!   state of its model is unknown.
 //! * After each request the memory that it took goes back to the system.
 

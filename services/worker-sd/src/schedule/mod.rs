@@ -2,7 +2,7 @@
 //!
 //! A noise level is a sigma: latents are picture + sigma × noise. The model was trained on a thousand of them
 //! ([`Training`]); a [`Table`] is what a request's steps make of these. Three conventions hold the world's published
-//! settings: that of the library diffusers ([`mod@diffusers`]), and those of A1111 and ComfyUI ([`mod@web`]), which share
+//! settings: that of the library diffusers (`diffusers`), and those of A1111 and ComfyUI (`web`), which share
 //! their sigmas and differ in timesteps and in the first noise.
 
 mod diffusers;
