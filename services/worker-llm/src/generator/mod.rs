@@ -123,7 +123,9 @@ impl Generator {
                 Ok::<_, GenerateError>((prompt, chat))
             })
             .await??;
-        let constraint = self.constraint(&generation, reasoning_gate(&prompt)).await?;
+        // As the model writes it, the whole answer looks as asked.
+        let gate = reasoning_gate(&prompt).filter(|_| !chat.raw);
+        let constraint = self.constraint(&generation, gate).await?;
         self.generate(
             Prompt {
                 shown: self.shown(&chat, &prompt),
