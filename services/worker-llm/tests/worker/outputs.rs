@@ -146,6 +146,7 @@ async fn stop_strings_and_bias_go_with_a_constraint() {
     let mut request = greedy(vec![user("count")], 40);
     request.constraint = must(Constraint::Regex("7".into()));
     request.chat_template = PLAIN.to_owned();
+    request.raw = true;
     request.sampling.as_mut().unwrap().logit_bias = vec![proto::LogitBias {
         token_id: *ids.last().unwrap(),
         bias: -100.0,
