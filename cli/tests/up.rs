@@ -3,9 +3,12 @@
 mod common;
 
 use std::fs;
+use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;
+use std::process::Stdio;
+use std::time::Duration;
 
-use common::{Cluster, folder, rbee_command, run, up_command};
+use common::{Cluster, folder, rbee_command, run, up_command, wait_until};
 use rbee_testkit::exposition::scrape;
 use rbee_testkit::models::fixture;
 use serde_json::json;
@@ -59,6 +62,31 @@ fn prometheus_is_answered_where_that_is_configured() {
     let refused = run(second).failed(5);
     assert!(refused.stderr.contains("--metrics"), "{}", refused.stderr);
     cluster.stop();
+}
+
+#[test]
+fn who_starts_it_for_a_while_closes_its_input_and_it_leaves() {
+    let folder = folder();
+    let mut command = up_command(folder.path());
+    command.arg("--until-stdin-closes");
+    command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null());
+    let mut child = command.spawn().unwrap();
+    let mut ready = String::new();
+    let mut said = BufReader::new(child.stdout.take().unwrap());
+    said.read_line(&mut ready).unwrap();
+    assert!(ready.contains("ready"), "{ready}");
+    assert!(
+        child.try_wait().unwrap().is_none(),
+        "an input that is open is no reason to leave"
+    );
+    drop(child.stdin.take());
+    wait_until("it has left", Duration::from_secs(20), || {
+        child.try_wait().unwrap().is_some()
+    });
+    assert!(child.wait().unwrap().success());
 }
 
 #[test]

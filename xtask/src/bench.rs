@@ -33,7 +33,7 @@ enum Subject {
     Llm(llm::Arguments),
     /// What the hive adds to the latency of a worker's messages, and how many pass in a second of one core.
     Proxy(proxy::Arguments),
-    /// A denoising step and a decoding at SD 1.5's real shape on this processor, beside PyTorch.
+    /// A denoising step and a decoding at SD 1.5's real shape on this processor, beside PyTorch and stable-diffusion.cpp.
     Sd(sd::Arguments),
 }
 

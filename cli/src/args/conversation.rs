@@ -11,6 +11,9 @@ pub(crate) struct ConversationArgs {
     /// Tools that the model may call: a JSON list of objects with `name`, `description` and `parameters`
     #[arg(long, value_name = "FILE")]
     pub(crate) tools: Option<PathBuf>,
+    /// Have the model call a tool for each thing that is asked
+    #[arg(long, requires = "tools")]
+    pub(crate) call_tools: bool,
     /// Leave out the oldest turns of a conversation that is longer than the context
     #[arg(long)]
     pub(crate) drop_oldest: bool,

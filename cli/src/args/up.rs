@@ -33,6 +33,9 @@ pub(crate) struct UpArgs {
     /// Devices to hide or to declare, for tests: `-cuda:1; +cuda:0,memory=24GiB,name=RTX 4090`
     #[arg(long, env = "RBEE_DEVICES", value_name = "RULES", allow_hyphen_values = true)]
     pub(crate) devices: Option<String>,
+    /// End as on Ctrl-C when standard input is closed: for a program that starts a cluster that must not outlive it
+    #[arg(long)]
+    pub(crate) until_stdin_closes: bool,
     #[command(flatten)]
     pub(crate) huggingface: HuggingFaceArguments,
     #[command(flatten)]

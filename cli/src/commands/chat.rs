@@ -43,12 +43,11 @@ fn request(
     constraint: Option<OutputConstraint>,
 ) -> ChatRequest {
     ChatRequest {
-        messages: conversation.messages(),
         sampling: sampling.sampling(),
         stop: sampling.stop(),
         constraint,
         details: sampling.details(),
-        ..setting.request()
+        ..setting.request(conversation.messages())
     }
 }
 

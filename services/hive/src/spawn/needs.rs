@@ -134,6 +134,7 @@ mod tests {
             LlmShape {
                 tensor_bytes: of_file.tensor_bytes,
                 vocabulary_bytes: of_file.vocabulary_bytes,
+                tokenizer_bytes: 0,
                 ..of_folder
             },
             of_file
@@ -144,7 +145,7 @@ mod tests {
             .map(|(_, path)| std::fs::metadata(path).unwrap().len())
             .sum();
         assert_eq!(of_folder.tensor_bytes, weights);
-        assert!(of_folder.vocabulary_bytes > 0);
+        assert!(of_folder.vocabulary_bytes > 0 && of_folder.tokenizer_bytes > 0);
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Why a constraint can't be kept.
 
+use std::borrow::Cow;
+
 /// Most characters of what is told of a problem.
 const MAX_CHARACTERS: usize = 300;
 
@@ -13,7 +15,7 @@ pub enum ConstraintError {
     #[error("{field} {problem}")]
     Refused {
         /// The field of the request, such as `constraint.regex`.
-        field: &'static str,
+        field: Cow<'static, str>,
         /// What is wrong with it.
         problem: String,
     },
@@ -21,11 +23,11 @@ pub enum ConstraintError {
 
 impl ConstraintError {
     /// A refusal in the words of the library, without what it adds for its developers.
-    pub(super) fn refused(field: &'static str, words: &str) -> Self {
+    pub(super) fn refused(field: impl Into<Cow<'static, str>>, words: &str) -> Self {
         let words = words.split("\n<").next().unwrap_or_default().trim();
         let problem: String = words.chars().take(MAX_CHARACTERS).collect();
         Self::Refused {
-            field,
+            field: field.into(),
             problem: format!("can't be used: {problem}"),
         }
     }

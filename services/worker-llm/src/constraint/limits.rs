@@ -22,7 +22,7 @@ pub(super) fn limits() -> ParserLimits {
         // Branches of an ambiguous grammar.
         max_items_in_row: 1_000,
         // Nodes of all regular expressions; 50 a microsecond.
-        initial_lexer_fuel: 1_000_000,
+        initial_lexer_fuel: 400_000,
         // Derivatives for one mask; 14 a microsecond.
         step_lexer_fuel: 200_000,
         // Parser items for one mask; 20 a microsecond.

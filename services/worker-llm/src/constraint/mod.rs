@@ -18,6 +18,7 @@
 //!   each step. What is beyond is [`ConstraintError::Refused`], before the answer or amid it.
 //! * The mask of the next token is computed while the model computes its logits.
 
+mod calls;
 mod error;
 mod gate;
 mod limits;
@@ -25,6 +26,7 @@ mod mask;
 mod state;
 mod vocabulary;
 
+pub use calls::compile_calls;
 pub use error::ConstraintError;
 pub use gate::Gate;
 pub use mask::Mask;

@@ -260,12 +260,12 @@ fn grammar(constraint: &Constraint) -> Result<TopLevelGrammar, String> {
             TopLevelGrammar::from_json_schema(with_layout(schema))
         }
         Constraint::Regex(regex) => TopLevelGrammar::from_regex(regex),
-        Constraint::Lark(grammar) => TopLevelGrammar::from_lark(grammar.clone()),
+        Constraint::Lark(grammar) | Constraint::Calls(grammar) => TopLevelGrammar::from_lark(grammar.clone()),
     })
 }
 
 /// Bounds the white space, unless the schema has words of its own for the library.
-fn with_layout(mut schema: Value) -> Value {
+pub(super) fn with_layout(mut schema: Value) -> Value {
     if let Some(schema) = schema.as_object_mut() {
         schema
             .entry("x-guidance")

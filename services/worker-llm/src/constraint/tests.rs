@@ -184,10 +184,7 @@ fn a_token_that_is_not_allowed_is_an_error_and_no_panic() {
         let mut state = ConstraintState::compile(&Constraint::Regex("a".into()), &vocabulary).unwrap();
         assert!(matches!(
             state.accept(token),
-            Err(ConstraintError::Refused {
-                field: "constraint.regex",
-                ..
-            })
+            Err(ConstraintError::Refused { field, .. }) if field == "constraint.regex"
         ));
         state.mask().unwrap_err();
     }
@@ -272,7 +269,7 @@ fn what_is_wrong_is_told_with_its_field() {
         let ConstraintError::Refused { field, problem } = &error else {
             panic!("{constraint:?}: {error}")
         };
-        assert_eq!(*field, constraint.field());
+        assert_eq!(field, constraint.field());
         assert!(problem.contains(words), "{words}: {problem}");
         assert!(
             problem.len() < 1000 && !problem.contains("<backtrace>"),
@@ -365,13 +362,14 @@ fn hostile_grammars_cost_little() {
         }
         let name: String = match &constraint {
             Constraint::JsonObject => String::new(),
-            Constraint::JsonSchema(text) | Constraint::Regex(text) | Constraint::Lark(text) => {
-                text.chars().take(50).collect()
-            }
+            Constraint::JsonSchema(text)
+            | Constraint::Regex(text)
+            | Constraint::Lark(text)
+            | Constraint::Calls(text) => text.chars().take(50).collect(),
         };
         println!("{compiled:?} to compile, {slowest:?} a mask: {name:?}: {told:?}");
         // Wide, since tests run on busy machines.
-        assert!(compiled < Duration::from_secs(12), "{name} took {compiled:?}");
+        assert!(compiled < Duration::from_secs(3), "{name} took {compiled:?}");
         assert!(
             slowest < Duration::from_secs(2),
             "{name} took {slowest:?} for a mask"

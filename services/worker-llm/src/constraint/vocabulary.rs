@@ -20,7 +20,7 @@ const MAX_BYTES: usize = 4_000_000;
 
 /// The tokens of a model as a trie of their bytes. Made once for a model; immutable, to be shared.
 ///
-/// Measured (one core of an AVX-512 machine): see `docs/requests.md`.
+/// What it takes was measured: see `docs/requests.md`.
 pub struct ConstraintVocabulary {
     pub(super) factory: ParserFactory,
     pub(super) end_tokens: Vec<u32>,

@@ -20,6 +20,8 @@ pub enum Constraint {
     Regex(String),
     /// Text that the rule `start` of a grammar derives, in the Lark form of `llguidance`.
     Lark(String),
+    /// Calls of the request's tools: a grammar of the same form, which the worker makes of them.
+    Calls(String),
 }
 
 impl fmt::Debug for Constraint {
@@ -38,13 +40,14 @@ impl Constraint {
             Self::JsonSchema(_) => "constraint.json_schema",
             Self::Regex(_) => "constraint.regex",
             Self::Lark(_) => "constraint.lark_grammar",
+            Self::Calls(_) => "tools",
         }
     }
 
     /// Adds what is wrong with its size. What it says is seen when it is compiled.
     pub fn check(&self, violations: &mut Violations) {
         let (text, most) = match self {
-            Self::JsonObject => return,
+            Self::JsonObject | Self::Calls(_) => return,
             Self::Regex(text) => (text, MAX_REGEX_BYTES),
             Self::JsonSchema(text) | Self::Lark(text) => (text, MAX_GRAMMAR_BYTES),
         };

@@ -31,6 +31,11 @@ pub enum GenerateError {
         /// How many are too many.
         by_tokens: usize,
     },
+    /// A tool must be called, and nothing shows how this model writes calls.
+    #[error(
+        "a call can't be required: neither the chat template nor the vocabulary shows how this model writes calls"
+    )]
+    CallsUnknown,
     /// What the answer must look like can't be kept.
     #[error(transparent)]
     Constraint(#[from] ConstraintError),

@@ -11,7 +11,7 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
-use crate::constraint::{ConstraintError, ConstraintState, ConstraintVocabulary, Gate};
+use crate::constraint::{ConstraintError, ConstraintState, ConstraintVocabulary};
 use crate::domain::{Chat, Conversation, Generation, Violations};
 use crate::engine::{Engine, EngineError, GenerateRequest};
 use crate::sampling::Random;
@@ -19,6 +19,7 @@ use crate::text::{ChatTemplate, Marks, TemplateError, Tokenizer};
 
 mod answer;
 mod call_ids;
+mod constraining;
 mod echo;
 mod embedding;
 mod error;
@@ -123,9 +124,7 @@ impl Generator {
                 Ok::<_, GenerateError>((prompt, chat))
             })
             .await??;
-        // As the model writes it, the whole answer looks as asked.
-        let gate = reasoning_gate(&prompt).filter(|_| !chat.raw);
-        let constraint = self.constraint(&generation, gate).await?;
+        let constraint = self.constraint_of_chat(&chat, &prompt, &generation).await?;
         self.generate(
             Prompt {
                 shown: self.shown(&chat, &prompt),
@@ -164,34 +163,10 @@ impl Generator {
             .await?;
         let prompt = Prompt {
             echo,
-            constraint: self.constraint(&generation, None).await?,
+            constraint: self.constraint(generation.constraint.clone()).await?,
             ..Prompt::plain(ids)
         };
         self.generate(prompt, &generation, arrived)
-    }
-
-    /// Compiles what the answer must look like, off the runtime's threads.
-    async fn constraint(
-        &self,
-        generation: &Generation,
-        gate: Option<Gate>,
-    ) -> Result<Option<ConstraintState>, GenerateError> {
-        let Some(constraint) = generation.constraint.clone() else {
-            return Ok(None);
-        };
-        let shared = Arc::clone(&self.shared);
-        let compile = move || {
-            let vocabulary = shared.constraints.get_or_init(|| {
-                let vocabulary = ConstraintVocabulary::build(&shared.tokenizer)?;
-                Ok(Arc::new(vocabulary))
-            });
-            ConstraintState::compile(&constraint, vocabulary.as_ref().map_err(Clone::clone)?)
-        };
-        let state = self.prepare(compile).await??;
-        Ok(Some(match gate {
-            Some(gate) => state.behind(gate),
-            None => state,
-        }))
     }
 
     /// How many tokens a conversation is.
@@ -336,14 +311,6 @@ impl Prompt {
             constraint: None,
         }
     }
-}
-
-/// Where the answer to a conversation must begin to look as asked: behind the reasoning that the model marks.
-fn reasoning_gate(prompt: &ChatPrompt) -> Option<Gate> {
-    prompt.marks.reasoning.map(|marks| Gate {
-        opens: (!prompt.reasoning_is_open).then(|| marks.open.as_bytes().to_vec()),
-        closes: marks.close.as_bytes().to_vec(),
-    })
 }
 
 /// What is read out of the answer to a conversation.

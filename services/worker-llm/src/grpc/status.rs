@@ -28,6 +28,10 @@ pub(super) fn fault(error: &GenerateError) -> Fault {
             .with("prompt_tokens", prompt_tokens)
             .with("context_length", context_length)
             .with("by_tokens", by_tokens),
+        GenerateError::CallsUnknown => {
+            Fault::new(Code::FailedPrecondition, reason::TOOLS_UNSUPPORTED, words.clone())
+                .field("tool_choice", words)
+        }
         GenerateError::Constraint(error) => constraint(error, words),
         GenerateError::InputOverflow {
             input,
@@ -65,7 +69,8 @@ fn constraint(error: &ConstraintError, words: String) -> Fault {
             Fault::new(Code::FailedPrecondition, reason::CONSTRAINT_UNSUPPORTED, words)
         }
         ConstraintError::Refused { field, problem } => {
-            Fault::new(Code::InvalidArgument, reason::INVALID_ARGUMENT, words).field(*field, problem.as_str())
+            Fault::new(Code::InvalidArgument, reason::INVALID_ARGUMENT, words)
+                .field(field.as_ref(), problem.as_str())
         }
     }
 }
@@ -86,6 +91,7 @@ fn template(error: &TemplateError, words: String) -> Fault {
             return Fault::new(Code::FailedPrecondition, reason::TOOLS_UNSUPPORTED, words.clone())
                 .field("tools", words);
         }
+        TemplateError::NoHelper { .. } => return Fault::new(Code::Internal, reason::ENGINE_FAILED, words),
         TemplateError::TooLong { origin, .. }
         | TemplateError::TooMuchWork { origin }
         | TemplateError::TooMuchOutput { origin }
@@ -160,7 +166,7 @@ mod tests {
     #[test]
     fn a_constraint_is_refused_by_its_field_or_the_model() {
         let refused = remote(&GenerateError::from(ConstraintError::Refused {
-            field: "constraint.regex",
+            field: "constraint.regex".into(),
             problem: "can't be used: unclosed group".into(),
         }));
         assert_eq!(refused.code, Code::InvalidArgument);

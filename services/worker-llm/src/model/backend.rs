@@ -55,8 +55,9 @@ impl CpuBackend {
         progress: &mut dyn FnMut(f64),
     ) -> Result<Self, LoadError> {
         progress(0.0);
-        let (spec, weights) = files.decoder()?;
+        let (mut spec, weights) = files.decoder()?;
         let info = model_info(files, &spec, options)?;
+        spec.context_length = info.context_length;
         let threads = options
             .threads
             .unwrap_or_else(|| available_parallelism().map_or(1, usize::from));

@@ -5,7 +5,7 @@ mod feed_forward;
 mod rotation;
 
 pub(super) use self::feed_forward::shares;
-pub(super) use self::rotation::{Rotation, frequencies};
+pub(super) use self::rotation::{Rotation, Turns};
 use super::spec::DecoderSpec;
 use super::weights::Weights;
 use crate::engine::{BackendError, LogitsWanted};
@@ -22,7 +22,7 @@ pub struct Decoder {
     compute: Compute,
     kv_type: KvType,
     /// For each of [`DecoderSpec::ropes`] how far a pair turns from one position to the next.
-    frequencies: Vec<Vec<f32>>,
+    turns: Vec<Turns>,
     buffers: Buffers,
 }
 
@@ -125,17 +125,17 @@ impl Decoder {
     #[must_use]
     pub fn new(spec: DecoderSpec, weights: Weights, compute: Compute, kv_type: KvType) -> Self {
         let factors = weights.rope_factors.as_deref();
-        let frequencies = spec
+        let turns = spec
             .ropes
             .iter()
-            .map(|rope| frequencies(rope, spec.rope_dim, factors))
+            .map(|rope| Turns::new(rope, spec.rope_dim, factors, spec.context_length))
             .collect();
         Self {
             spec,
             weights,
             compute,
             kv_type,
-            frequencies,
+            turns,
             buffers: Buffers::default(),
         }
     }
@@ -179,9 +179,9 @@ impl Decoder {
             .flat_map(|segment| (segment.cache.len()..).take(segment.tokens.len()))
             .collect();
         let rotations: Vec<Rotation> = self
-            .frequencies
+            .turns
             .iter()
-            .map(|frequencies| Rotation::new(frequencies, &positions))
+            .map(|turns| Rotation::new(turns, &positions))
             .collect();
         for (layer, weights) in self.weights.layers.iter().enumerate() {
             self.attention(layer, weights, &rotations, batch, buffers);

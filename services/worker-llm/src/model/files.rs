@@ -10,8 +10,9 @@ use super::error::LoadError;
 use super::file::ModelFile;
 use super::folder::ModelFolder;
 use super::pooling::Pooling;
-use super::spec::DecoderSpec;
-use super::weights::Weights;
+use super::source::TensorSource;
+use super::spec::{DecoderSpec, RopeScale};
+use super::weights::{LONG_FACTORS, SHORT_FACTORS, Weights};
 
 /// A model's files, mapped, with their headers read and checked.
 #[derive(Debug)]
@@ -134,9 +135,27 @@ impl ModelFiles {
 }
 
 fn of_file(file: &ModelFile) -> Result<(DecoderSpec, Weights), GgufError> {
-    let spec = DecoderSpec::read(file.header())?;
+    let mut spec = DecoderSpec::read(file.header())?;
+    for rope in &mut spec.ropes {
+        if let RopeScale::Long(long) = &mut rope.scaling {
+            long.short = divisors(file, SHORT_FACTORS, spec.rope_dim / 2)?;
+            long.long = divisors(file, LONG_FACTORS, spec.rope_dim / 2)?;
+        }
+    }
     let weights = Weights::bind(file, &spec)?;
     Ok((spec, weights))
+}
+
+/// The numbers of a tensor, all of which divide something.
+fn divisors(file: &ModelFile, name: &str, count: usize) -> Result<Vec<f32>, GgufError> {
+    let numbers = file.vector(name, count)?;
+    if numbers.iter().all(|&number| number > 0.0) {
+        return Ok(numbers);
+    }
+    Err(GgufError::Invalid {
+        field: format!("tensor {name}"),
+        problem: "must hold numbers above 0".to_owned(),
+    })
 }
 
 fn of_folder(folder: &ModelFolder) -> Result<(DecoderSpec, Weights), DetectError> {

@@ -36,5 +36,7 @@ pub use folder::ModelFolder;
 pub use info::ModelInfo;
 pub use pooling::Pooling;
 pub use source::TensorSource;
-pub use spec::{Activation, DecoderSpec, ExpertSpec, LayerSpec, RopeLayout, RopeScale, RopeSpec};
+pub use spec::{
+    Activation, DecoderSpec, ExpertSpec, LayerSpec, LongRope, RopeLayout, RopeScale, RopeSpec, Yarn,
+};
 pub use weights::Weights;

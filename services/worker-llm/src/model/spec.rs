@@ -1,11 +1,15 @@
 //! What an architecture does, as data.
 
 mod config;
+mod config_rope;
 mod gguf;
+mod rope;
 
 use rbee_artifacts::LlmArchitecture;
 
 use crate::kernels::KvType;
+
+pub use rope::{LongRope, RopeScale, RopeSpec, Yarn};
 
 /// The function between the two halves of the feed-forward part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,37 +27,6 @@ pub enum RopeLayout {
     Halves,
     /// Item `2i` with item `2i + 1`: how GGUF keeps the Llama family.
     Neighbours,
-}
-
-/// A rotary position embedding.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct RopeSpec {
-    /// Base of the frequencies.
-    pub theta: f32,
-    /// How it was stretched for long contexts.
-    pub scaling: RopeScale,
-}
-
-/// How the frequencies of a rotation were changed for contexts longer than those of the training.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum RopeScale {
-    /// As they were.
-    None,
-    /// All divided by a factor.
-    Linear(f32),
-    /// Divided by the numbers of a tensor of the file, one for each pair.
-    Tensor,
-    /// Low frequencies divided by a factor, high ones kept, those between blended (Llama 3.1).
-    Llama3 {
-        /// Divides the low frequencies.
-        factor: f32,
-        /// Up to so many turns in the original context a frequency is low.
-        low_turns: f32,
-        /// From so many turns on it is high.
-        high_turns: f32,
-        /// Tokens it was first trained for.
-        original_context: f32,
-    },
 }
 
 /// What differs from layer to layer.
@@ -93,7 +66,7 @@ pub struct DecoderSpec {
     pub inner_width: usize,
     /// Rows of the embedding: one logit each.
     pub vocab_size: usize,
-    /// Positions it was trained for.
+    /// Positions that it is served with: those that it was trained for, until fewer are asked for.
     pub context_length: usize,
     /// Added to the mean square in normalisations.
     pub epsilon: f32,

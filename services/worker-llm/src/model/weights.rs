@@ -12,6 +12,9 @@ use crate::kernels::Matrix;
 
 /// Divides the frequencies of the rotation, where a file has it.
 pub(super) const ROPE_FACTORS: &str = "rope_freqs.weight";
+/// The same for contexts up to the original one, and beyond.
+pub(super) const SHORT_FACTORS: &str = "rope_factors_short.weight";
+pub(super) const LONG_FACTORS: &str = "rope_factors_long.weight";
 
 /// All weights of a decoder. Matrices stay in the file; vectors are small and are copied.
 #[derive(Debug)]

@@ -89,6 +89,46 @@ impl CallForm {
     }
 }
 
+/// How a call is spelled by a model that has to make one: narrower than what is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CallSpelling {
+    /// `<tool_call>`, an object with `name` and `arguments`, `</tool_call>`.
+    Tagged,
+    /// An object with `name` and `parameters`. One only: templates of this form can't write two.
+    Bare,
+    /// `[TOOL_CALLS]` and a list of objects.
+    List,
+    /// `[TOOL_CALLS]`, name, `[ARGS]`, arguments; between them perhaps `[CALL_ID]` and an id.
+    Named {
+        /// Whether ids are written.
+        ids: bool,
+    },
+}
+
+impl CallSpelling {
+    /// That of a form as a template writes it. None if the template writes something else between the marks, as
+    /// those of Qwen 3 Coder and GLM do.
+    fn of(form: CallForm, source: &str, tokenizer: &Tokenizer) -> Option<Self> {
+        let writes = |text: &str| source.contains(text);
+        match form {
+            CallForm::Tagged if writes("<function=") || writes("<arg_key>") => None,
+            CallForm::Tagged => Some(Self::Tagged),
+            CallForm::Bare => Some(Self::Bare),
+            CallForm::Listed => {
+                let is_silent = !writes("[TOOL_CALLS]");
+                let named = writes("[ARGS]") || is_silent && tokenizer.special_token("[ARGS]").is_some();
+                Some(if named {
+                    Self::Named {
+                        ids: writes("[CALL_ID]"),
+                    }
+                } else {
+                    Self::List
+                })
+            }
+        }
+    }
+}
+
 /// The marks that a model uses with a template.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Marks {
@@ -96,6 +136,8 @@ pub struct Marks {
     pub reasoning: Option<ReasoningMarks>,
     /// Of calls of tools; none if no form that is known here is used.
     pub calls: Option<CallForm>,
+    /// How calls are spelled, where that is known, too.
+    pub spelling: Option<CallSpelling>,
 }
 
 impl Marks {
@@ -114,9 +156,11 @@ impl Marks {
             .iter()
             .find(of_template)
             .or_else(|| REASONING.iter().find(of_vocabulary));
+        let calls = CallForm::of_template(source).or_else(|| CallForm::of_vocabulary(tokenizer));
         Self {
             reasoning: reasoning.copied(),
-            calls: CallForm::of_template(source).or_else(|| CallForm::of_vocabulary(tokenizer)),
+            calls,
+            spelling: calls.and_then(|form| CallSpelling::of(form, source, tokenizer)),
         }
     }
 

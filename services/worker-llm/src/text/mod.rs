@@ -15,7 +15,7 @@ pub mod stop;
 pub mod template;
 pub mod tokenizer;
 
-pub use marks::{CallForm, Marks, ReasoningMarks};
+pub use marks::{CallForm, CallSpelling, Marks, ReasoningMarks};
 pub use stop::{StopDelta, StopMatcher};
 pub use template::{ChatMessage, ChatTemplate, Json, Prompt, PromptInput, TemplateError};
 pub use tokenizer::{StreamDecoder, TokenKind, Tokenizer, TokenizerError, Utf8Stream};

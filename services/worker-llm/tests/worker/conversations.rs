@@ -70,6 +70,64 @@ async fn a_template_that_knows_no_tools_refuses_them() {
 }
 
 #[tokio::test]
+async fn a_random_model_calls_the_tools_that_it_has_to() {
+    let worker = Worker::ready(&tiny(), &[]);
+    let mut request = greedy(vec![user("rain?")], 400);
+    request.tools = vec![proto::Tool {
+        parameters_json_schema: r#"{"type": "object", "properties": {"city": {"enum": ["Rome", "Oslo"]}},
+            "required": ["city"], "additionalProperties": false}"#
+            .into(),
+        ..look()
+    }];
+    request.tool_choice = proto::ToolChoice::Required.into();
+    request.chat_template =
+        r#"{% if tools %}{{ messages[0].content }}{% else %}<tool_call>\n{"name": {% endif %}"#.into();
+    let mut whole = 0;
+    for seed in 0..8 {
+        request.sampling = Some(proto::SamplingParameters {
+            temperature: Some(1.5),
+            top_k: Some(0),
+            seed: Some(seed),
+            ..proto::SamplingParameters::default()
+        });
+        let answer = chat(&worker, request.clone()).await.unwrap();
+        if !answer.reasoning.is_empty() || answer.reason() == proto::FinishReason::Length {
+            continue;
+        }
+        assert_eq!(answer.reason(), proto::FinishReason::ToolCalls, "{answer:?}");
+        assert!(
+            answer.text.is_empty() && !answer.tool_calls.is_empty(),
+            "{answer:?}"
+        );
+        for call in &answer.tool_calls {
+            assert_eq!(call.name, "look");
+            let arguments: serde_json::Value = serde_json::from_str(&call.arguments_json).unwrap();
+            assert!(["Rome", "Oslo"].contains(&arguments["city"].as_str().unwrap()));
+        }
+        whole += 1;
+    }
+    assert!(whole > 0);
+    // As the model writes it, from the first token on.
+    request.raw = true;
+    let raw = chat(&worker, request.clone()).await.unwrap();
+    assert!(raw.text.trim_start().starts_with("<tool_call>"), "{raw:?}");
+    request.raw = false;
+
+    request.chat_template = "{% if tools %}<tool_call><function=x>{% endif %}".into();
+    let fault = chat(&worker, request.clone()).await.unwrap_err();
+    assert!(fault.is(reason::TOOLS_UNSUPPORTED), "{fault:?}");
+    assert_eq!(
+        (fault.code, fault.violations[0].0.as_str()),
+        (Code::FailedPrecondition, "tool_choice")
+    );
+    request.chat_template = "{% if tools %}<tool_call>{\"name\": {% endif %}".into();
+    request.tools[0].parameters_json_schema = r#"{"type": "string"}"#.into();
+    let fault = chat(&worker, request).await.unwrap_err();
+    assert!(fault.is(reason::INVALID_ARGUMENT), "{fault:?}");
+    assert_eq!(fault.violations[0].0, "tools[0].parameters_json_schema");
+}
+
+#[tokio::test]
 async fn the_oldest_turns_are_left_out_on_request() {
     let worker = Worker::ready(&tiny(), &["--context-length", "100"]);
     let mut messages = vec![message(proto::Role::System, "S")];

@@ -179,10 +179,6 @@ async fn every_field_of_a_chat_that_is_out_of_range_is_named() {
         }),
         ("tool_choice", |request| request.tool_choice = 3),
         ("tool_choice", |request| request.tool_choice = 4),
-        ("tool_choice", |request| {
-            request.tools = vec![tool("look", "")];
-            request.tool_choice = 3;
-        }),
         ("context_overflow", |request| request.context_overflow = 3),
         ("template_variables_json", |request| {
             request.template_variables_json = "[]".into();

@@ -201,7 +201,7 @@ async fn who_leaves_frees_the_engine_within_one_step() {
     assert!(matches!(next(&mut first).await, Event::Started(_)));
     let mut second = engine.generate(request("short", 1), 0).unwrap();
     drop(first);
-    // One step ends, and finds nobody.
+    // One step ends and finds nobody, or was not begun any more.
     hand.send(()).unwrap();
     loop {
         if matches!(next(&mut second).await, Event::Started(_)) {
@@ -209,7 +209,8 @@ async fn who_leaves_frees_the_engine_within_one_step() {
         }
     }
     assert_eq!(*painted.lock(), ["long", "short"]);
-    assert_eq!(engine.load().steps, 1);
+    let steps = engine.load().steps;
+    assert!(steps <= 1, "{steps}");
 }
 
 #[tokio::test]

@@ -2,7 +2,8 @@
 
 use super::isa::Isa;
 use super::panels::Panels;
-use super::product::{Finish, RowSource, multiply};
+use super::product::{Finish, RowSource, check, multiply};
+use super::winograd;
 
 /// How a convolution moves over a picture, channels last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,7 +54,8 @@ impl Convolution {
     }
 }
 
-struct Neighbours<'a> {
+/// A picture whose pixels are asked for by where they lie in the result.
+pub(super) struct Neighbours<'a> {
     numbers: &'a [f32],
     channels: usize,
     shape: Convolution,
@@ -62,6 +64,20 @@ struct Neighbours<'a> {
     rows: Vec<usize>,
     columns: Vec<usize>,
     zeros: Vec<f32>,
+}
+
+impl Neighbours<'_> {
+    /// A pixel of the enlarged picture by its place in the padded one; zeros beyond it.
+    pub(super) fn pixel(&self, image: usize, y: usize, x: usize) -> &[f32] {
+        let place = |at: usize, map: &[usize]| map.get(at.checked_sub(self.shape.padding_before)?).copied();
+        match (place(y, &self.rows), place(x, &self.columns)) {
+            (Some(y), Some(x)) => {
+                let pixel = (image * self.shape.height + y) * self.shape.width + x;
+                &self.numbers[pixel * self.channels..][..self.channels]
+            }
+            _ => &self.zeros,
+        }
+    }
 }
 
 impl RowSource for Neighbours<'_> {
@@ -73,17 +89,8 @@ impl RowSource for Neighbours<'_> {
         let (pixel, x) = (row / self.output.1, row % self.output.1);
         let (image, y) = (pixel / self.output.0, pixel % self.output.0);
         let (down, right) = (tap / self.shape.kernel, tap % self.shape.kernel);
-        let place = |at: usize, offset: usize, map: &[usize]| {
-            let enlarged = (at * self.shape.stride + offset).checked_sub(self.shape.padding_before)?;
-            map.get(enlarged).copied()
-        };
-        match (place(y, down, &self.rows), place(x, right, &self.columns)) {
-            (Some(y), Some(x)) => {
-                let pixel = (image * self.shape.height + y) * self.shape.width + x;
-                self.numbers[pixel * self.channels..][..self.channels].as_ptr()
-            }
-            _ => self.zeros.as_ptr(),
-        }
+        let (y, x) = (y * self.shape.stride + down, x * self.shape.stride + right);
+        self.pixel(image, y, x).as_ptr()
     }
 }
 
@@ -113,5 +120,9 @@ pub fn convolve(
         columns: map(shape.width, shape.enlarged.1),
         zeros: vec![0.0; channels],
     };
+    if winograd::applies(shape, panels) {
+        check(neighbours.count(), panels, finish);
+        return winograd::convolve(isa, shape, &neighbours, panels, finish);
+    }
     multiply(isa, &neighbours, panels, finish)
 }

@@ -24,6 +24,7 @@ mod reference;
 #[cfg(test)]
 mod tests;
 mod tile;
+mod winograd;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 

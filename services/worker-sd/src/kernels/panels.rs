@@ -182,6 +182,14 @@ impl Panels {
         .column(panel, lane)
     }
 
+    /// What is added to a panel's lanes.
+    pub(super) fn bias(&self, panel: usize, bias: Option<&[f32]>) -> [f32; WIDTH] {
+        std::array::from_fn(|lane| {
+            let column = self.column(panel, lane);
+            bias.zip(column).map_or(0.0, |(bias, column)| bias[column])
+        })
+    }
+
     /// Bytes that it takes.
     #[must_use]
     pub fn size_bytes(&self) -> usize {

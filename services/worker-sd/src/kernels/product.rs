@@ -65,13 +65,18 @@ pub fn product(isa: Isa, numbers: &[f32], panels: &Panels, finish: &Finish<'_>) 
 
 /// The result's memory, written to by many tasks.
 #[derive(Clone, Copy)]
-struct Shared(*mut f32);
+pub(super) struct Shared(*mut f32);
 // SAFETY: no two tasks write the same place; each has rows and panels of its own.
 unsafe impl Send for Shared {}
 // SAFETY: as above.
 unsafe impl Sync for Shared {}
 
 impl Shared {
+    /// The memory of a result that has room for all that will be written.
+    pub(super) fn new(result: &mut Vec<f32>) -> Self {
+        Self(result.as_mut_ptr())
+    }
+
     /// # Safety
     /// The place is inside of the memory, and no other task has it.
     unsafe fn part<'a>(self, place: usize, count: usize) -> &'a mut [std::mem::MaybeUninit<f32>] {
@@ -85,7 +90,7 @@ pub(super) fn multiply(isa: Isa, source: &impl RowSource, panels: &Panels, finis
     let (rows, outputs) = (source.count(), panels.outputs());
     check(rows, panels, finish);
     let mut result: Vec<f32> = Vec::with_capacity(rows * outputs);
-    let memory = Shared(result.as_mut_ptr());
+    let memory = Shared::new(&mut result);
     let blocks = rows.div_ceil(BLOCK);
     let groups = groups(blocks, panels.panel_count());
     let per_group = panels.panel_count().div_ceil(groups).max(1);
@@ -109,7 +114,7 @@ pub(super) fn multiply(isa: Isa, source: &impl RowSource, panels: &Panels, finis
     result
 }
 
-fn check(rows: usize, panels: &Panels, finish: &Finish<'_>) {
+pub(super) fn check(rows: usize, panels: &Panels, finish: &Finish<'_>) {
     assert!(finish.bias.is_none_or(|bias| bias.len() == panels.columns()));
     assert!(
         finish
@@ -195,14 +200,7 @@ impl Scratch {
         panel: usize,
         finish: &Finish<'_>,
     ) {
-        let mut bias = [0.0; WIDTH];
-        if let Some(numbers) = finish.bias {
-            for (lane, bias) in bias.iter_mut().enumerate() {
-                *bias = panels.column(panel, lane).map_or(0.0, |column| numbers[column]);
-            }
-        }
-        let begin = panel * panels.outputs_of_panel();
-        let width = panels.outputs_of_panel().min(panels.outputs() - begin);
+        let bias = panels.bias(panel, finish.bias);
         let sums = &mut self.sums[..count * WIDTH];
         add_bias(isa, sums, &bias);
         let row_width = match panels.lanes() {
@@ -218,32 +216,50 @@ impl Scratch {
             Lanes::Gated => &self.outputs,
         };
         for row in 0..count {
-            let numbers = &numbers[row * row_width..][..width];
-            let place = (first + row) * panels.outputs() + begin;
+            let numbers = &numbers[row * row_width..][..row_width];
             // SAFETY: the caller's promise.
-            let result = unsafe { memory.part(place, width) };
-            let image = finish
-                .per_image
-                .map(|(image, each)| &image[(first + row) / each * panels.outputs() + begin..][..width]);
-            let residual = finish.residual.map(|residual| &residual[place..][..width]);
-            match (image, residual) {
-                (None, None) => {
-                    for (result, number) in result.iter_mut().zip(numbers) {
-                        result.write(*number);
-                    }
-                }
-                (Some(added), None) | (None, Some(added)) => {
-                    for ((result, number), added) in result.iter_mut().zip(numbers).zip(added) {
-                        result.write(number + added);
-                    }
-                }
-                (Some(image), Some(residual)) => {
-                    for (((result, number), image), residual) in
-                        result.iter_mut().zip(numbers).zip(image).zip(residual)
-                    {
-                        result.write(number + image + residual);
-                    }
-                }
+            unsafe { write_row(memory, first + row, panels, panel, numbers, finish) };
+        }
+    }
+}
+
+/// Writes what a panel has made of a row, with all that is added.
+///
+/// # Safety
+/// No other task writes this row of this panel, and the memory has it.
+pub(super) unsafe fn write_row(
+    memory: Shared,
+    row: usize,
+    panels: &Panels,
+    panel: usize,
+    numbers: &[f32],
+    finish: &Finish<'_>,
+) {
+    let begin = panel * panels.outputs_of_panel();
+    let width = panels.outputs_of_panel().min(panels.outputs() - begin);
+    let place = row * panels.outputs() + begin;
+    // SAFETY: the caller's promise.
+    let result = unsafe { memory.part(place, width) };
+    let image = finish
+        .per_image
+        .map(|(image, each)| &image[row / each * panels.outputs() + begin..][..width]);
+    let residual = finish.residual.map(|residual| &residual[place..][..width]);
+    match (image, residual) {
+        (None, None) => {
+            for (result, number) in result.iter_mut().zip(numbers) {
+                result.write(*number);
+            }
+        }
+        (Some(added), None) | (None, Some(added)) => {
+            for ((result, number), added) in result.iter_mut().zip(numbers).zip(added) {
+                result.write(number + added);
+            }
+        }
+        (Some(image), Some(residual)) => {
+            for (((result, number), image), residual) in
+                result.iter_mut().zip(numbers).zip(image).zip(residual)
+            {
+                result.write(number + image + residual);
             }
         }
     }
@@ -280,7 +296,7 @@ for_each_isa! {
 }
 
 /// A part of the packed numbers in 32 bits: themselves, or a copy in `wide`.
-fn widen<'a>(packed: &'a Packed, place: usize, count: usize, wide: &'a mut Vec<f32>) -> &'a [f32] {
+pub(super) fn widen<'a>(packed: &'a Packed, place: usize, count: usize, wide: &'a mut Vec<f32>) -> &'a [f32] {
     match packed {
         Packed::F32(numbers) => &numbers[place..place + count],
         Packed::F16(numbers) => {

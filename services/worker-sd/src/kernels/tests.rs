@@ -139,6 +139,52 @@ fn convolutions_are_those_of_plain_code() {
     }
 }
 
+/// Winograd's way, in tiles of 4×4: sizes that leave rests of tiles, groups of several, rests of panels and of depths.
+#[test]
+fn convolutions_with_fewer_products_are_those_of_plain_code() {
+    let same = Convolution::same(2, 11, 13, 3);
+    let enlarged = Convolution {
+        enlarged: (20, 25),
+        ..same
+    };
+    for (shape, channels, outputs) in [
+        (same, 16, 34),
+        (Convolution::same(1, 50, 41, 3), 48, 8),
+        (Convolution::same(1, 1, 64, 3), 272, 170),
+        (enlarged, 160, 33),
+    ] {
+        let rows = shape.images * shape.output().0 * shape.output().1;
+        let a = numbers(9, shape.images * shape.height * shape.width * channels);
+        let b: Vec<f16> = numbers(10, outputs * channels * 9)
+            .into_iter()
+            .map(f16::from_f32)
+            .collect();
+        let (bias, residual) = (numbers(11, outputs), numbers(12, rows * outputs));
+        let images = numbers(13, shape.images * outputs);
+        let wide: Vec<f32> = b.iter().map(|number| number.to_f32()).collect();
+        let mut right = reference::convolve(&shape, &a, &wide, channels);
+        let each = rows / shape.images;
+        for (place, right) in right.iter_mut().enumerate() {
+            let (row, output) = (place / outputs, place % outputs);
+            *right += f64::from(bias[output])
+                + f64::from(residual[place])
+                + f64::from(images[row / each * outputs + output]);
+        }
+        let panels = Panels::pack(Numbers::F16(&b), outputs, channels, 9, Lanes::InOrder);
+        assert!(winograd::applies(&shape, &panels));
+        for isa in Isa::available() {
+            let finish = Finish {
+                bias: Some(&bias),
+                per_image: Some((&images, each)),
+                residual: Some(&residual),
+            };
+            // On average the errors are twice those of a direct sum.
+            let tolerance = 4e-6 * (9.0 * channels as f64).sqrt();
+            assert_near(&convolve(isa, &shape, &a, &panels, &finish), &right, tolerance);
+        }
+    }
+}
+
 #[test]
 fn attention_is_that_of_plain_code() {
     for (queries, keys, causal) in [(5, 9, false), (70, 900, false), (77, 77, true), (1, 1, true)] {

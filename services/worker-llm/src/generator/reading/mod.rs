@@ -16,6 +16,8 @@ mod thoughts;
 mod written;
 
 #[cfg(test)]
+mod required;
+#[cfg(test)]
 mod tests;
 
 use self::calls::Calls;

@@ -41,11 +41,6 @@ pub(super) fn chat(request: &mut proto::ChatRequest, violations: &mut Violations
         raw: request.raw,
     };
     chat.check(violations);
-    violations.require(
-        tool_choice != ToolChoice::Required || chat.conversation.tools.is_empty(),
-        "tool_choice",
-        "must not be TOOL_CHOICE_REQUIRED: this worker does not offer it yet",
-    );
     if chat.tool_choice == ToolChoice::None {
         chat.conversation.tools.clear();
     }

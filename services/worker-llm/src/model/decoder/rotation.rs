@@ -11,29 +11,63 @@ pub(in crate::model) struct Rotation {
 }
 
 impl Rotation {
-    pub(in crate::model) fn new(frequencies: &[f32], positions: &[usize]) -> Self {
+    pub(in crate::model) fn new(turns: &Turns, positions: &[usize]) -> Self {
         let angles = positions.iter().flat_map(|&position| {
-            frequencies
+            turns
+                .frequencies
                 .iter()
                 .map(move |&frequency| position as f32 * frequency)
         });
-        let (sin, cos) = angles.map(f32::sin_cos).unzip();
+        let stretched = |angle: f32| {
+            let (sin, cos) = angle.sin_cos();
+            (sin * turns.magnitude, cos * turns.magnitude)
+        };
+        let (sin, cos) = angles.map(stretched).unzip();
         Self { cos, sin }
     }
 }
 
-/// How far each pair turns from one position to the next: `theta^(-2i / dim)`, and what the scaling
-/// makes of it. `factors` are those of the file's tensor, where it has one.
-pub(in crate::model) fn frequencies(rope: &RopeSpec, dim: usize, factors: Option<&[f32]>) -> Vec<f32> {
+/// How far each pair turns from one position to the next, and how long it becomes.
+#[derive(Debug)]
+pub(in crate::model) struct Turns {
+    frequencies: Vec<f32>,
+    magnitude: f32,
+}
+
+impl Turns {
+    /// Those of a rotation of `dim` numbers, in a context of so many tokens. `factors` are those of the file's tensor,
+    /// where it has one.
+    pub(in crate::model) fn new(
+        rope: &RopeSpec,
+        dim: usize,
+        factors: Option<&[f32]>,
+        context_length: usize,
+    ) -> Self {
+        let factors = match &rope.scaling {
+            RopeScale::Long(long) => Some(long.factors(context_length)),
+            _ => factors,
+        };
+        Self {
+            frequencies: frequencies(rope, dim, factors),
+            magnitude: rope.magnitude,
+        }
+    }
+}
+
+/// `theta^(-2i / dim)` for each pair, and what the scaling makes of it.
+fn frequencies(rope: &RopeSpec, dim: usize, factors: Option<&[f32]>) -> Vec<f32> {
     (0..dim / 2)
         .map(|pair| {
             let exponent = (2 * pair) as f64 / dim as f64;
             let frequency = f64::from(rope.theta).powf(-exponent);
-            let divisor = match rope.scaling {
+            let divisor = match &rope.scaling {
                 RopeScale::None => 1.0,
-                RopeScale::Linear(factor) => f64::from(factor),
-                RopeScale::Tensor => factors.map_or(1.0, |factors| f64::from(factors[pair])),
-                RopeScale::Llama3 {
+                RopeScale::Linear(factor) => f64::from(*factor),
+                RopeScale::Yarn(yarn) => 1.0 / yarn.share(rope.theta, dim, pair),
+                RopeScale::Tensor | RopeScale::Long(_) => {
+                    factors.map_or(1.0, |factors| f64::from(factors[pair]))
+                }
+                &RopeScale::Llama3 {
                     factor,
                     low_turns,
                     high_turns,
@@ -67,8 +101,8 @@ mod tests {
 
     fn rope(scaling: RopeScale) -> RopeSpec {
         RopeSpec {
-            theta: 10_000.0,
             scaling,
+            ..RopeSpec::plain(10_000.0)
         }
     }
 

@@ -42,12 +42,13 @@ impl DeviceBackend {
         progress: &mut dyn FnMut(f64),
     ) -> Result<Self, LoadError> {
         progress(0.0);
-        let (spec, weights) = files.decoder()?;
+        let (mut spec, weights) = files.decoder()?;
         let info = ModelInfo {
             // Vectors of texts come from the processor alone so far.
             pooling: None,
             ..model_info(files, &spec, options)?
         };
+        spec.context_length = info.context_length;
         let kv_dtype = match options.kv_type {
             KvType::F16 => DType::F16,
             KvType::F32 => DType::F32,

@@ -5,7 +5,7 @@ use candle_core::{D, DType, Device, Result, Tensor};
 use super::attention::{DeviceRotation, soft_cap};
 use super::cache::{CacheShape, DeviceCache};
 use super::weights::DeviceWeights;
-use crate::model::decoder::{LogitsFor, Rotation, frequencies};
+use crate::model::decoder::{LogitsFor, Rotation, Turns};
 use crate::model::spec::DecoderSpec;
 use crate::model::weights::Weights;
 
@@ -16,7 +16,7 @@ pub(super) struct DeviceDecoder {
     device: Device,
     weights: DeviceWeights,
     /// For each rotation how far a pair turns from one position to the next.
-    frequencies: Vec<Vec<f32>>,
+    turns: Vec<Turns>,
     cache_shape: CacheShape,
 }
 
@@ -47,10 +47,10 @@ impl DeviceDecoder {
         progress: &mut dyn FnMut(f64),
     ) -> Result<Self> {
         let factors = weights.rope_factors.as_deref();
-        let frequencies = spec
+        let turns = spec
             .ropes
             .iter()
-            .map(|rope| frequencies(rope, spec.rope_dim, factors))
+            .map(|rope| Turns::new(rope, spec.rope_dim, factors, spec.context_length))
             .collect();
         let cache_shape = CacheShape {
             layers: spec.layers.len(),
@@ -63,7 +63,7 @@ impl DeviceDecoder {
             weights: DeviceWeights::upload(weights, device, progress)?,
             spec,
             device: device.clone(),
-            frequencies,
+            turns,
             cache_shape,
         })
     }
@@ -87,10 +87,10 @@ impl DeviceDecoder {
             .flat_map(|segment| (segment.cache.len()..).take(segment.tokens.len()))
             .collect();
         let rotations = self
-            .frequencies
+            .turns
             .iter()
-            .map(|frequencies| {
-                let rotation = Rotation::new(frequencies, &positions);
+            .map(|turns| {
+                let rotation = Rotation::new(turns, &positions);
                 DeviceRotation::upload(rotation, positions.len(), &self.device)
             })
             .collect::<Result<Vec<_>>>()?;

@@ -2,13 +2,11 @@
 
 use rbee_artifacts::LlmArchitecture;
 use rbee_artifacts::detect::{DetectError, JsonObject, LlmConfig};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use super::{Activation, DecoderSpec, ExpertSpec, LayerSpec, RopeLayout, RopeScale, RopeSpec};
+use super::{Activation, DecoderSpec, ExpertSpec, LayerSpec, RopeLayout};
 
 /// What transformers takes where a file does not say.
-const ROPE_THETA: f32 = 10_000.0;
-const GEMMA3_ROPE_THETA: f32 = 1_000_000.0;
 const GEMMA_QUERY_SCALAR: f32 = 256.0;
 const GEMMA2_ATTENTION_SOFT_CAP: f32 = 50.0;
 const GEMMA2_LOGIT_SOFT_CAP: f32 = 30.0;
@@ -17,14 +15,14 @@ const GEMMA3_PERIOD: u64 = 6;
 const MAX_WINDOW: u64 = 1 << 28;
 
 /// The names of transformers for layers that see everything, and for those with a window.
-const GLOBAL: &str = "full_attention";
-const LOCAL: &str = "sliding_attention";
+pub(super) const GLOBAL: &str = "full_attention";
+pub(super) const LOCAL: &str = "sliding_attention";
 
 /// Reads fields with their errors.
-struct Fields<'a> {
-    json: &'a JsonObject,
-    config: &'a LlmConfig,
-    architecture: LlmArchitecture,
+pub(super) struct Fields<'a> {
+    pub(super) json: &'a JsonObject,
+    pub(super) config: &'a LlmConfig,
+    pub(super) architecture: LlmArchitecture,
 }
 
 impl DecoderSpec {
@@ -92,7 +90,7 @@ impl Fields<'_> {
         )
     }
 
-    fn invalid(&self, field: &str, problem: impl Into<String>) -> DetectError {
+    pub(super) fn invalid(&self, field: &str, problem: impl Into<String>) -> DetectError {
         DetectError::Invalid {
             file: self.json.file().to_owned(),
             field: field.to_owned(),
@@ -100,7 +98,7 @@ impl Fields<'_> {
         }
     }
 
-    fn unsupported(&self, field: &str, problem: impl Into<String>) -> DetectError {
+    pub(super) fn unsupported(&self, field: &str, problem: impl Into<String>) -> DetectError {
         DetectError::Unsupported {
             file: self.json.file().to_owned(),
             field: field.to_owned(),
@@ -109,14 +107,14 @@ impl Fields<'_> {
     }
 
     /// The number at `key`, which must be above 0 and at least `least`.
-    fn number(&self, key: &str, least: f32) -> Result<Option<f32>, DetectError> {
+    pub(super) fn number(&self, key: &str, least: f32) -> Result<Option<f32>, DetectError> {
         self.json
             .get(key)
             .map(|value| self.checked(key, value, least))
             .transpose()
     }
 
-    fn checked(&self, key: &str, value: &Value, least: f32) -> Result<f32, DetectError> {
+    pub(super) fn checked(&self, key: &str, value: &Value, least: f32) -> Result<f32, DetectError> {
         match value.as_f64().map(|number| number as f32) {
             Some(number) if number.is_finite() && number > 0.0 && number >= least => Ok(number),
             _ => Err(self.invalid(key, format!("must be a number above 0, at least {least}"))),
@@ -173,96 +171,6 @@ impl Fields<'_> {
                 _ => true,
             },
         }))
-    }
-
-    fn rope_dim(&self) -> Result<usize, DetectError> {
-        let key = "partial_rotary_factor";
-        let share = self.number(key, 0.0)?.unwrap_or(1.0);
-        let dim = (self.config.head_dim as f32 * share) as usize;
-        if share <= 1.0 && dim > 0 && dim.is_multiple_of(2) {
-            return Ok(dim);
-        }
-        Err(self.invalid(
-            key,
-            format!("is {share}, which leaves no pairs of numbers to turn"),
-        ))
-    }
-
-    /// The rotation of global layers, and for Gemma 3 that of local ones.
-    fn ropes(&self) -> Result<Vec<RopeSpec>, DetectError> {
-        let gemma3 = self.architecture == LlmArchitecture::Gemma3;
-        let default = if gemma3 { GEMMA3_ROPE_THETA } else { ROPE_THETA };
-        let theta = self.number("rope_theta", 1.0)?.unwrap_or(default);
-        let local_theta = self.number("rope_local_base_freq", 1.0)?.unwrap_or(ROPE_THETA);
-        let plain = |theta| RopeSpec {
-            theta,
-            scaling: RopeScale::None,
-        };
-        let (global, local) = match self.object("rope_parameters")? {
-            // One description for each kind of layer, or one for all.
-            Some(parameters) => match (parameters.get(GLOBAL), parameters.get(LOCAL)) {
-                (None, None) => (self.rope(parameters, theta)?, plain(local_theta)),
-                (global, local) => {
-                    let read = |of: Option<&Value>, theta| match of.and_then(Value::as_object) {
-                        Some(parameters) => self.rope(parameters, theta),
-                        None => Ok(plain(theta)),
-                    };
-                    (read(global, theta)?, read(local, local_theta)?)
-                }
-            },
-            None => match self.object("rope_scaling")? {
-                Some(scaling) => (self.rope(scaling, theta)?, plain(local_theta)),
-                None => (plain(theta), plain(local_theta)),
-            },
-        };
-        Ok(if gemma3 { vec![global, local] } else { vec![global] })
-    }
-
-    fn object(&self, key: &str) -> Result<Option<&Map<String, Value>>, DetectError> {
-        match self.json.get(key) {
-            None => Ok(None),
-            Some(Value::Object(object)) => Ok(Some(object)),
-            Some(_) => Err(self.invalid(key, "must be an object")),
-        }
-    }
-
-    /// A kind of scaling that is not known must not be left out: the text would be wrong.
-    fn rope(&self, parameters: &Map<String, Value>, theta: f32) -> Result<RopeSpec, DetectError> {
-        let number = |key: &str| match parameters.get(key) {
-            Some(value) => self.checked(&format!("rope {key}"), value, 0.0),
-            None => Err(self.invalid(&format!("rope {key}"), "is missing")),
-        };
-        let kind = parameters.get("rope_type").or_else(|| parameters.get("type"));
-        let scaling = match kind.and_then(Value::as_str).unwrap_or("default") {
-            "default" => RopeScale::None,
-            "linear" => RopeScale::Linear(number("factor")?),
-            "llama3" => RopeScale::Llama3 {
-                factor: number("factor")?,
-                low_turns: number("low_freq_factor")?,
-                high_turns: number("high_freq_factor")?,
-                original_context: number("original_max_position_embeddings")?,
-            },
-            other => {
-                return Err(self.unsupported(
-                    "rope_scaling",
-                    format!("is {other:?}; default, linear and llama3 are supported"),
-                ));
-            }
-        };
-        if let RopeScale::Llama3 {
-            low_turns,
-            high_turns,
-            ..
-        } = scaling
-            && low_turns >= high_turns
-        {
-            return Err(self.invalid("rope high_freq_factor", "must be above low_freq_factor"));
-        }
-        let theta = match parameters.get("rope_theta") {
-            Some(value) => self.checked("rope_theta", value, 1.0)?,
-            None => theta,
-        };
-        Ok(RopeSpec { theta, scaling })
     }
 
     fn layers(&self) -> Result<Vec<LayerSpec>, DetectError> {

@@ -5,8 +5,10 @@ use rbee_artifacts::gguf::{
     DecoderFacts, GgufArray, GgufError, GgufHeader, GgufValue, require_architecture, required,
 };
 
-use super::{Activation, DecoderSpec, ExpertSpec, LayerSpec, RopeLayout, RopeScale, RopeSpec};
-use crate::model::weights::ROPE_FACTORS;
+use super::{
+    Activation, DecoderSpec, ExpertSpec, LayerSpec, LongRope, RopeLayout, RopeScale, RopeSpec, Yarn,
+};
+use crate::model::weights::{LONG_FACTORS, ROPE_FACTORS, SHORT_FACTORS};
 
 /// Gemma 3's base of the rotation in local layers, where the file does not tell it (Gemma 3
 /// technical report, section 2).
@@ -92,30 +94,20 @@ impl DecoderSpec {
                 head_norms: true,
                 ..spec
             }),
-            LlmArchitecture::Phi3 => spec.phi3(&keys, &facts),
+            LlmArchitecture::Phi3 => Ok(spec.phi3(&facts)),
             LlmArchitecture::Gemma2 => spec.gemma2(&keys, &facts),
             LlmArchitecture::Gemma3 => spec.gemma3(&keys, &facts),
         }
     }
 
     /// Phi 3's window counts in every layer (llama.cpp leaves it out).
-    fn phi3(self, keys: &Keys<'_>, facts: &DecoderFacts) -> Result<Self, GgufError> {
-        let long_rope = ["rope_factors_long.weight", "rope_factors_short.weight"];
-        if let Some(name) = long_rope
-            .into_iter()
-            .find(|name| keys.header.tensor(name).is_some())
-        {
-            return Err(GgufError::Unsupported {
-                field: format!("tensor {name}"),
-                problem: "asks for positions by longrope, which this worker does not know".to_owned(),
-            });
-        }
+    fn phi3(self, facts: &DecoderFacts) -> Self {
         let window = facts.sliding_window.map(|window| window as usize);
         let layers = self.layers.iter().map(|layer| LayerSpec { window, ..*layer });
-        Ok(Self {
+        Self {
             layers: layers.collect(),
             ..self
-        })
+        }
     }
 
     fn gemma2(self, keys: &Keys<'_>, facts: &DecoderFacts) -> Result<Self, GgufError> {
@@ -135,10 +127,7 @@ impl DecoderSpec {
 
     fn gemma3(self, keys: &Keys<'_>, facts: &DecoderFacts) -> Result<Self, GgufError> {
         let window = window(keys, facts)?;
-        let local_rope = RopeSpec {
-            theta: keys.number("rope.freq_base_swa", 1.0, GEMMA3_LOCAL_ROPE_THETA)?,
-            scaling: RopeScale::None,
-        };
+        let theta = keys.number("rope.freq_base_swa", 1.0, GEMMA3_LOCAL_ROPE_THETA)?;
         let local = local_layers(keys.header, self.layers.len())?;
         let layers = local.into_iter().map(|local| LayerSpec {
             window: local.then_some(window),
@@ -146,7 +135,7 @@ impl DecoderSpec {
         });
         Ok(Self {
             head_norms: true,
-            ropes: vec![self.ropes[0], local_rope],
+            ropes: vec![self.ropes[0].clone(), RopeSpec::plain(theta)],
             layers: layers.collect(),
             ..self.gemma(GEMMA3_27B_LAYERS)
         })
@@ -173,10 +162,7 @@ impl DecoderSpec {
 /// The dimensions, without any of the parts that only some architectures have.
 fn plain(keys: &Keys<'_>, facts: &DecoderFacts) -> Result<DecoderSpec, GgufError> {
     let head_dim = facts.head_dim as usize;
-    let rope = RopeSpec {
-        theta: facts.rope_theta,
-        scaling: rope_scale(keys, facts)?,
-    };
+    let rope = rope(keys, facts)?;
     // Windows count where an architecture says so: Qwen's and Mistral's files have some that are not used.
     let layer = LayerSpec {
         window: None,
@@ -214,21 +200,89 @@ fn plain(keys: &Keys<'_>, facts: &DecoderFacts) -> Result<DecoderSpec, GgufError
 }
 
 /// A kind of scaling that is not known must not be left out: the text would be wrong.
-fn rope_scale(keys: &Keys<'_>, facts: &DecoderFacts) -> Result<RopeScale, GgufError> {
-    let by_tensor = keys.header.tensor(ROPE_FACTORS).is_some();
-    let Some(scaling) = &facts.rope_scaling else {
-        return Ok(if by_tensor {
-            RopeScale::Tensor
-        } else {
-            RopeScale::None
-        });
+fn rope(keys: &Keys<'_>, facts: &DecoderFacts) -> Result<RopeSpec, GgufError> {
+    let has = |name| keys.header.tensor(name).is_some();
+    let (by_tensor, long) = (has(ROPE_FACTORS), has(LONG_FACTORS) || has(SHORT_FACTORS));
+    let scaling = facts.rope_scaling.as_ref();
+    let kind = scaling.map_or("none", |scaling| scaling.kind.as_str());
+    let plain = |scaling| RopeSpec {
+        scaling,
+        ..RopeSpec::plain(facts.rope_theta)
     };
-    match (scaling.kind.as_str(), scaling.factor) {
-        ("linear", Some(factor)) if !by_tensor => Ok(RopeScale::Linear(factor)),
+    match (kind, scaling.and_then(|scaling| scaling.factor)) {
+        ("none", _) if by_tensor => Ok(plain(RopeScale::Tensor)),
+        ("none" | "longrope", _) if long => long_rope(keys, facts),
+        ("none", _) => Ok(plain(RopeScale::None)),
+        ("linear", Some(factor)) if !by_tensor && !long => Ok(plain(RopeScale::Linear(factor))),
+        ("yarn", Some(factor)) if !by_tensor && !long => yarn(keys, facts, factor),
         (kind, _) => Err(keys.unsupported(
             "rope.scaling.type",
-            format!("is {kind:?}; linear scaling with a factor is supported, and factors in {ROPE_FACTORS}"),
+            format!(
+                "is {kind:?}; linear and yarn with a factor are supported, longrope with its tensors, \
+                 and factors in {ROPE_FACTORS}"
+            ),
         )),
+    }
+}
+
+/// What converters write for YaRN, and what llama.cpp takes where they do not.
+fn yarn(keys: &Keys<'_>, facts: &DecoderFacts, factor: f32) -> Result<RopeSpec, GgufError> {
+    let key = "rope.scaling.yarn_log_multiplier";
+    if keys
+        .header
+        .metadata
+        .f32(&keys.key(key))?
+        .is_some_and(|by| by != 0.0)
+    {
+        return Err(keys.unsupported(key, "is set, which only DeepSeek's architectures know".to_owned()));
+    }
+    let least = f32::MIN_POSITIVE;
+    let kept = match keys.number("rope.scaling.yarn_ext_factor", -1.0, -1.0)? {
+        kept if kept < 0.0 => 1.0,
+        kept => kept,
+    };
+    let told = keys.number("rope.scaling.attn_factor", least, 1.0)?
+        * keys.number("rope.scaling.yarn_attn_factor", least, 1.0)?;
+    let own = if kept > 0.0 {
+        Yarn::magnitude(factor, 1.0)
+    } else {
+        1.0
+    };
+    Ok(RopeSpec {
+        theta: facts.rope_theta,
+        magnitude: told * own,
+        scaling: RopeScale::Yarn(Yarn {
+            factor,
+            original_context: original_context(keys, facts)?,
+            fast_turns: keys.number("rope.scaling.yarn_beta_fast", least, 32.0)?,
+            slow_turns: keys.number("rope.scaling.yarn_beta_slow", least, 1.0)?,
+            whole_pairs: true,
+            kept,
+        }),
+    })
+}
+
+/// The factors themselves are tensors.
+fn long_rope(keys: &Keys<'_>, facts: &DecoderFacts) -> Result<RopeSpec, GgufError> {
+    Ok(RopeSpec {
+        theta: facts.rope_theta,
+        magnitude: keys.number("rope.scaling.attn_factor", f32::MIN_POSITIVE, 1.0)?,
+        scaling: RopeScale::Long(LongRope {
+            original_context: original_context(keys, facts)? as usize,
+            short: Vec::new(),
+            long: Vec::new(),
+        }),
+    })
+}
+
+fn original_context(keys: &Keys<'_>, facts: &DecoderFacts) -> Result<f32, GgufError> {
+    let key = keys.key("rope.scaling.original_context_length");
+    match keys.header.metadata.u32(&key)? {
+        Some(0) => Err(GgufError::Invalid {
+            field: key,
+            problem: "must be at least 1".to_owned(),
+        }),
+        told => Ok(told.unwrap_or(facts.context_length) as f32),
     }
 }
 

@@ -15,7 +15,7 @@ pub(super) const TEMPLATE_NAME: &str = "chat_template";
 // The limits hold against loops, recursion, growing strings and large output. What they do not cover is a
 // template that nests one list in another twice over, some thirty times, and gives that to `~`, to a
 // filter for strings or to `==`: the engine's fuel counts the result there and not the way to it. Printing,
-// `tojson`, `string` and the methods in `python` are counted as they go.
+// `tojson`, `string` and the methods in `python` are counted as they go. `apart` bounds the rest.
 
 /// What a render may cost before it looks at the conversation. One unit is an instruction or 64 bytes
 /// made; real templates take a few thousand. It also bounds memory: 64 bytes a unit, so 96 MiB.
@@ -25,7 +25,7 @@ const BASE_FUEL: u64 = 1_500_000;
 const FUEL_PER_BYTE: u64 = 4;
 
 /// The longest prompt: 16 MiB are some four million tokens.
-const MAX_OUTPUT_BYTES: usize = 16 << 20;
+pub(super) const MAX_OUTPUT_BYTES: usize = 16 << 20;
 
 /// How deep macros, loops and blocks may nest: the engine's own limit, which it keeps on a stack of 2 MiB.
 const MAX_DEPTH: usize = 500;

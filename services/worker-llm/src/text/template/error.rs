@@ -3,6 +3,8 @@
 use std::error::Error as _;
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use super::environment::Refusal;
 
 /// Where a template came from; shown as the field at fault.
@@ -70,6 +72,12 @@ pub enum TemplateError {
         /// Which template.
         origin: TemplateOrigin,
     },
+    /// Templates are rendered in processes of their own, and none could be started.
+    #[error("the process that renders chat templates can't be started: {message}")]
+    NoHelper {
+        /// What the system said.
+        message: String,
+    },
     /// The template is no Jinja, asks for what is not there, or went wrong with this conversation.
     #[error("{origin} is broken{}: {message}", line.map(|line| format!(" in line {line}")).unwrap_or_default())]
     Broken {
@@ -90,17 +98,45 @@ impl TemplateError {
             message,
         }
     }
+}
 
-    pub(super) fn from_engine(origin: TemplateOrigin, error: &minijinja::Error) -> Self {
+/// Why a template gave nothing, whosever it is.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) enum Trouble {
+    /// In its own words.
+    Refused(String),
+    TooMuchWork,
+    TooMuchOutput,
+    /// There is no process to render it.
+    NoHelper(String),
+    Broken {
+        line: Option<usize>,
+        message: String,
+    },
+}
+
+impl Trouble {
+    pub(super) fn of(self, origin: TemplateOrigin) -> TemplateError {
+        match self {
+            Self::Refused(message) => TemplateError::Refused { origin, message },
+            Self::TooMuchWork => TemplateError::TooMuchWork { origin },
+            Self::TooMuchOutput => TemplateError::TooMuchOutput { origin },
+            Self::NoHelper(message) => TemplateError::NoHelper { message },
+            Self::Broken { line, message } => TemplateError::Broken {
+                origin,
+                line,
+                message,
+            },
+        }
+    }
+
+    pub(super) fn from_engine(error: &minijinja::Error) -> Self {
         // An error in a macro or block is wrapped once for each call; the innermost says most.
         let mut innermost = error;
         let mut source = error.source();
         while let Some(cause) = source {
             if let Some(refusal) = cause.downcast_ref::<Refusal>() {
-                return Self::Refused {
-                    origin,
-                    message: refusal.0.clone(),
-                };
+                return Self::Refused(refusal.0.clone());
             }
             if let Some(cause) = cause.downcast_ref::<minijinja::Error>() {
                 innermost = cause;
@@ -112,7 +148,6 @@ impl TemplateError {
             None => innermost.kind().to_string(),
         };
         Self::Broken {
-            origin,
             line: innermost.line().or_else(|| error.line()),
             message,
         }

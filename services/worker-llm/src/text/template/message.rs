@@ -78,6 +78,12 @@ impl<'de> serde::Deserialize<'de> for Json {
     }
 }
 
+impl serde::Serialize for Json {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.serialize(serializer)
+    }
+}
+
 impl From<&str> for Json {
     fn from(text: &str) -> Self {
         Self(Value::from(text))

@@ -3,24 +3,28 @@
 //! A model's file brings its template, a Jinja program written for Python. `environment` makes
 //! minijinja behave as transformers' `apply_chat_template` does (with `dialect` for what that adds to
 //! Jinja, and `python` for how Python prints and for methods of its strings), and bounds it: a template is a program from the internet, so its
-//! size, its work, its depth and its output are limited.
+//! size, its work, its depth and its output are limited. What these limits do not hold against, the worker's program
+//! keeps away from itself: it compiles and renders in processes of their own ([`apart`]).
 //!
 //! Rendering gives one text in which the template's control tokens and people's words look alike:
 //! a user who writes `<|im_end|>` could end their own turn and speak as the system. `prompt` keeps the
 //! two apart; see [`ChatTemplate::render_prompt`].
 
+pub mod apart;
 mod dialect;
 mod environment;
 mod error;
 mod message;
 mod prompt;
 mod python;
+mod rendering;
 
-use minijinja::{Environment, ErrorKind, Value};
 use rbee_artifacts::gguf::GgufHeader;
 
-use self::environment::{BoundedOutput, TEMPLATE_NAME, fuel_for, strftime_now};
+use self::apart::{Apart, Renderers};
+use self::error::Trouble;
 use self::prompt::Protection;
+use self::rendering::{Rendering, Values};
 use super::tokenizer::{ControlTexts, Tokenizer};
 
 pub use self::error::{TemplateError, TemplateOrigin};
@@ -35,12 +39,34 @@ const MAX_SOURCE_BYTES: usize = 1 << 20;
 /// A compiled chat template. Immutable: share it in an `Arc`.
 #[derive(Debug)]
 pub struct ChatTemplate {
-    environment: Environment<'static>,
+    compiled: Compiled,
     origin: TemplateOrigin,
-    bos_token: String,
-    eos_token: String,
     reads_tools: bool,
     source: String,
+}
+
+/// Where it is rendered.
+#[derive(Debug)]
+enum Compiled {
+    Here(Box<Rendering>),
+    Apart(Apart),
+}
+
+impl Compiled {
+    /// Compiles a template, and tells whether it reads tools.
+    fn new(source: &str, bos_token: String, eos_token: String) -> Result<(Self, bool), Trouble> {
+        Ok(match Renderers::of_this_process() {
+            Some(renderers) => {
+                let (template, reads_tools) = Apart::compile(renderers, source, bos_token, eos_token)?;
+                (Self::Apart(template), reads_tools)
+            }
+            None => {
+                let template = Rendering::compile(source, bos_token, eos_token)?;
+                let reads_tools = template.reads_tools();
+                (Self::Here(Box::new(template)), reads_tools)
+            }
+        })
+    }
 }
 
 impl ChatTemplate {
@@ -102,18 +128,11 @@ impl ChatTemplate {
                 limit_bytes: MAX_SOURCE_BYTES,
             });
         }
-        let mut environment = environment::environment();
-        environment
-            .add_template_owned(TEMPLATE_NAME, dialect::translate(source))
-            .map_err(|error| TemplateError::from_engine(origin, &error))?;
-        let reads_tools = environment
-            .get_template(TEMPLATE_NAME)
-            .is_ok_and(|template| template.undeclared_variables(false).contains("tools"));
+        let (compiled, reads_tools) =
+            Compiled::new(source, bos_token, eos_token).map_err(|trouble| trouble.of(origin))?;
         Ok(Self {
-            environment,
+            compiled,
             origin,
-            bos_token,
-            eos_token,
             reads_tools,
             source: source.to_owned(),
         })
@@ -146,7 +165,7 @@ impl ChatTemplate {
     /// When the template refuses the conversation ([`TemplateError::Refused`], with its own words), does
     /// too much work, or goes wrong.
     pub fn render(&self, input: &PromptInput<'_>) -> Result<String, TemplateError> {
-        self.render_values(&Values::of(input), input)
+        self.render_values(&Values::of(input))
     }
 
     /// Renders a conversation so that nothing that people wrote in it can become a control token.
@@ -173,7 +192,7 @@ impl ChatTemplate {
         control_texts: &ControlTexts,
     ) -> Result<Prompt, TemplateError> {
         let values = Values::of(input);
-        let text = self.render_values(&values, input)?;
+        let text = self.render_values(&values)?;
         let protection = Protection::of(values.all(), control_texts);
         if !protection.is_needed() {
             return Ok(Prompt {
@@ -182,7 +201,7 @@ impl ChatTemplate {
             });
         }
         let marked = values.map(|value| protection.mark(value));
-        if let Ok(marked_text) = self.render_values(&marked, input) {
+        if let Ok(marked_text) = self.render_values(&marked) {
             let prompt = protection.unmark(&marked_text);
             if prompt.text == text {
                 return Ok(prompt);
@@ -191,86 +210,11 @@ impl ChatTemplate {
         Ok(protection.all_literal(text))
     }
 
-    fn render_values(&self, values: &Values, input: &PromptInput<'_>) -> Result<String, TemplateError> {
-        // A clone shares the compiled template; it is there for its own fuel.
-        let mut environment = self.environment.clone();
-        environment.set_fuel(Some(fuel_for(values.size_bytes())));
-        let template = environment
-            .get_template(TEMPLATE_NAME)
-            .map_err(|error| TemplateError::from_engine(self.origin, &error))?;
-
-        let mut context: Vec<(&str, Value)> = vec![
-            ("bos_token", Value::from(&self.bos_token)),
-            ("eos_token", Value::from(&self.eos_token)),
-            ("add_generation_prompt", Value::from(input.add_generation_prompt)),
-            ("strftime_now", strftime_now(input.now)),
-            ("messages", values.messages.clone()),
-            // Defined, but none if absent: templates ask `tools is not none`.
-            ("tools", values.tools.clone()),
-            ("documents", values.documents.clone()),
-        ];
-        let names = input.variables.iter().map(|(name, _)| name.as_str());
-        context.extend(names.zip(values.variables.iter().cloned()));
-
-        let mut output = BoundedOutput::default();
-        match template.render_captured_to(Value::from_pairs(context), &mut output) {
-            Ok(_) => output
-                .into_text()
-                .ok_or(TemplateError::TooMuchOutput { origin: self.origin }),
-            Err(_) if output.is_full() => Err(TemplateError::TooMuchOutput { origin: self.origin }),
-            Err(error) if error.kind() == ErrorKind::OutOfFuel => {
-                Err(TemplateError::TooMuchWork { origin: self.origin })
-            }
-            Err(error) => Err(TemplateError::from_engine(self.origin, &error)),
-        }
-    }
-}
-
-/// What a conversation is to the template.
-struct Values {
-    messages: Value,
-    tools: Value,
-    documents: Value,
-    /// In the order of [`PromptInput::variables`].
-    variables: Vec<Value>,
-}
-
-impl Values {
-    fn of(input: &PromptInput<'_>) -> Self {
-        let optional = |json: Option<&Json>| json.map_or(Value::from(()), |json| json.value().clone());
-        Self {
-            messages: input.messages.iter().map(ChatMessage::value).collect(),
-            tools: optional(input.tools),
-            documents: optional(input.documents),
-            variables: input
-                .variables
-                .iter()
-                .map(|(_, json)| json.value().clone())
-                .collect(),
-        }
-    }
-
-    fn all(&self) -> impl Iterator<Item = &Value> {
-        [&self.messages, &self.tools, &self.documents]
-            .into_iter()
-            .chain(&self.variables)
-    }
-
-    fn map(&self, mut change: impl FnMut(&Value) -> Value) -> Self {
-        Self {
-            messages: change(&self.messages),
-            tools: change(&self.tools),
-            documents: change(&self.documents),
-            variables: self.variables.iter().map(change).collect(),
-        }
-    }
-
-    /// How many bytes of text there are.
-    fn size_bytes(&self) -> usize {
-        let mut size = 0;
-        for value in self.all() {
-            prompt::each_string(value, &mut |text| size += text.len());
-        }
-        size
+    fn render_values(&self, values: &Values) -> Result<String, TemplateError> {
+        let rendered = match &self.compiled {
+            Compiled::Here(template) => template.render(values),
+            Compiled::Apart(template) => template.render(values),
+        };
+        rendered.map_err(|trouble| trouble.of(self.origin))
     }
 }

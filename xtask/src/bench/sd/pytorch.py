@@ -1,6 +1,6 @@
 """Times PyTorch at SD 1.5's real shape, with random weights: prints one JSON report.
 
-Needs torch and diffusers. Run by `cargo xtask bench sd --python PYTHON`.
+Needs torch and diffusers. Run by `cargo xtask bench sd`.
 """
 import json
 import sys
@@ -10,6 +10,7 @@ import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
 
 rounds = int(sys.argv[1])
+torch.set_num_threads(int(sys.argv[2]))
 
 
 def seconds(run):
