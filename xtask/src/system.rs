@@ -21,22 +21,32 @@ pub(crate) enum Need {
     Git,
     /// bubblewrap: the builds of worker packages are tested confined, too.
     Bubblewrap,
+    /// The system's webview with its headers: Keeper's window is built on it.
+    Webview,
+    /// A screen of a test's own, and what looks at it.
+    Screen,
 }
 
 impl Need {
-    /// The command that works when the need is met.
-    fn tried(self) -> &'static str {
+    /// The commands that work when the need is met.
+    fn tried(self) -> &'static [&'static str] {
         match self {
-            Need::CCompiler => "cc --version",
-            Need::Pip => "python3 -m pip --version",
-            Need::Git => "git --version",
-            Need::Bubblewrap => "bwrap --version",
+            Need::CCompiler => &["cc --version"],
+            Need::Pip => &["python3 -m pip --version"],
+            Need::Git => &["git --version"],
+            Need::Bubblewrap => &["bwrap --version"],
+            // xdo has no pkg-config file: its header is found by the compiler's own search.
+            Need::Webview => &["pkg-config --exists webkit2gtk-4.1", "test -e /usr/include/xdo.h"],
+            Need::Screen => &["which Xvfb", "xdotool version", "import -version"],
         }
     }
 
-    fn is_met(self) -> bool {
-        let words: Vec<&str> = self.tried().split(' ').collect();
-        process::succeeds(words[0], &words[1..])
+    /// The first of those commands that does not work.
+    fn lacking(self) -> Option<&'static str> {
+        self.tried().iter().copied().find(|command| {
+            let words: Vec<&str> = command.split(' ').collect();
+            !process::succeeds(words[0], &words[1..])
+        })
     }
 
     /// The Debian and Ubuntu packages that meet it.
@@ -46,6 +56,8 @@ impl Need {
             Need::Pip => &["python3", "python3-pip"],
             Need::Git => &["git", "ca-certificates"],
             Need::Bubblewrap => &["bubblewrap"],
+            Need::Webview => &["libwebkit2gtk-4.1-dev", "libxdo-dev", "pkg-config"],
+            Need::Screen => &["xvfb", "xdotool", "imagemagick", "fonts-dejavu-core"],
         }
     }
 }
@@ -60,7 +72,11 @@ enum Apt {
 
 /// Makes sure that every need is met, and says first what it will install.
 pub(crate) fn ensure(needs: &[Need]) -> Result<()> {
-    let missing: Vec<Need> = needs.iter().copied().filter(|need| !need.is_met()).collect();
+    let missing: Vec<Need> = needs
+        .iter()
+        .copied()
+        .filter(|need| need.lacking().is_some())
+        .collect();
     if missing.is_empty() {
         return Ok(());
     }
@@ -88,10 +104,9 @@ pub(crate) fn ensure(needs: &[Need]) -> Result<()> {
         command.stdout(io::stderr());
         process::run(&mut command).with_context(|| format!("please install by hand: {packages}"))?;
     }
-    match missing.iter().find(|need| !need.is_met()) {
+    match missing.iter().find_map(|need| need.lacking()) {
         Some(still) => bail!(
-            "`{}` still does not work after installing {packages}: does another one come first on PATH?",
-            still.tried()
+            "`{still}` still does not work after installing {packages}: does another one come first on PATH?"
         ),
         None => Ok(()),
     }
@@ -161,7 +176,14 @@ mod tests {
 
     #[test]
     fn every_need_names_its_packages() {
-        let names = packages_of(&[Need::CCompiler, Need::Pip, Need::Git, Need::Bubblewrap]);
+        let names = packages_of(&[
+            Need::CCompiler,
+            Need::Pip,
+            Need::Git,
+            Need::Bubblewrap,
+            Need::Webview,
+            Need::Screen,
+        ]);
         assert_eq!(
             names,
             [
@@ -170,7 +192,14 @@ mod tests {
                 "python3-pip",
                 "git",
                 "ca-certificates",
-                "bubblewrap"
+                "bubblewrap",
+                "libwebkit2gtk-4.1-dev",
+                "libxdo-dev",
+                "pkg-config",
+                "xvfb",
+                "xdotool",
+                "imagemagick",
+                "fonts-dejavu-core"
             ]
         );
     }

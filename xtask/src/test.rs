@@ -44,6 +44,8 @@ enum Step {
     Fixtures,
     /// Every program and test, in the dev profile.
     Build,
+    /// Keeper's real window on a screen of its own.
+    Window,
     /// The examples in the documentation.
     Doctest,
     /// The store's contract on an S3 server that is not ours; only with --all or --only.
@@ -68,6 +70,9 @@ impl Step {
     }
 }
 
+/// Keeper with its window and with what lets a test look into it: features that nothing else is built with.
+const WINDOW: [&str; 4] = ["--package", "rbee-keeper", "--features", "test-hook"];
+
 /// One line of the table at the end.
 #[derive(Debug)]
 struct Outcome {
@@ -82,9 +87,9 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<ExitCo
     // The children get Ctrl-C too, and nextest has tests to end; they are waited for.
     let interrupt = Interrupt::listen(interrupt::CTRL_C)?;
     system::ensure(&[Need::CCompiler, Need::Pip, Need::Git])?;
-    // There is none for other systems.
+    // There are none for other systems.
     if cfg!(target_os = "linux") {
-        system::ensure(&[Need::Bubblewrap])?;
+        system::ensure(&[Need::Bubblewrap, Need::Webview, Need::Screen])?;
     }
     system::ensure_rust_components()?;
     let tools = Tools::install(workspace)?;
@@ -163,8 +168,9 @@ impl Runner<'_> {
                 "sources",
             ])),
             Step::Clippy => {
-                let arguments = ["--workspace", "--all-targets", "--locked", "--", "-D", "warnings"];
-                process::run(workspace.cargo("clippy").args(arguments))
+                let end = ["--all-targets", "--locked", "--", "-D", "warnings"];
+                process::run(workspace.cargo("clippy").arg("--workspace").args(end))?;
+                process::run(workspace.cargo("clippy").args(WINDOW).args(end))
             }
             Step::Doc => {
                 let arguments = ["--workspace", "--no-deps", "--locked"];
@@ -184,6 +190,11 @@ impl Runner<'_> {
                         .cargo("build")
                         .args(["--workspace", "--bins", "--tests", "--locked"]),
                 )
+            }
+            Step::Window => {
+                let mut command = workspace.tool(self.tools.program("cargo-nextest"));
+                command.args(["nextest", "run"]).args(WINDOW);
+                process::run(command.args(["--test", "window", "--locked", "--profile", "ci"]))
             }
             Step::Doctest => {
                 process::run(
