@@ -44,8 +44,6 @@ enum Step {
     Fixtures,
     /// Every program and test, in the dev profile.
     Build,
-    /// Keeper's real window on a screen of its own.
-    Window,
     /// The examples in the documentation.
     Doctest,
     /// The store's contract on an S3 server that is not ours; only with --all or --only.
@@ -70,8 +68,9 @@ impl Step {
     }
 }
 
-/// Keeper with its window and with what lets a test look into it: features that nothing else is built with.
-const WINDOW: [&str; 4] = ["--package", "rbee-keeper", "--features", "test-hook"];
+/// All packages, Keeper with its window and with what lets a test look into it. The same for every step: with one
+/// set of features nothing is compiled twice.
+const ALL: [&str; 4] = ["--workspace", "--features", "rbee-keeper/test-hook", "--locked"];
 
 /// One line of the table at the end.
 #[derive(Debug)]
@@ -168,41 +167,30 @@ impl Runner<'_> {
                 "sources",
             ])),
             Step::Clippy => {
-                let end = ["--all-targets", "--locked", "--", "-D", "warnings"];
-                process::run(workspace.cargo("clippy").arg("--workspace").args(end))?;
-                process::run(workspace.cargo("clippy").args(WINDOW).args(end))
-            }
-            Step::Doc => {
-                let arguments = ["--workspace", "--no-deps", "--locked"];
+                let strict = ["--", "-D", "warnings"];
                 process::run(
                     workspace
-                        .cargo("doc")
-                        .args(arguments)
-                        .env("RUSTDOCFLAGS", "-D warnings"),
-                )
+                        .cargo("clippy")
+                        .args(ALL)
+                        .arg("--all-targets")
+                        .args(strict),
+                )?;
+                // What is tested with the window is to be built without one, too.
+                let windowless = ["--package", "rbee-keeper", "--lib", "--locked"];
+                process::run(workspace.cargo("clippy").args(windowless).args(strict))
             }
+            Step::Doc => process::run(
+                workspace
+                    .cargo("doc")
+                    .args(ALL)
+                    .arg("--no-deps")
+                    .env("RUSTDOCFLAGS", "-D warnings"),
+            ),
             Step::Fixtures => fixtures::run(workspace, &fixtures::Arguments::default()).map(|_| ()),
             // Programs and tests in one go: the same features, so nothing is compiled twice, and the
             // tests find each other's programs beside their own.
-            Step::Build => {
-                process::run(
-                    workspace
-                        .cargo("build")
-                        .args(["--workspace", "--bins", "--tests", "--locked"]),
-                )
-            }
-            Step::Window => {
-                let mut command = workspace.tool(self.tools.program("cargo-nextest"));
-                command.args(["nextest", "run"]).args(WINDOW);
-                process::run(command.args(["--test", "window", "--locked", "--profile", "ci"]))
-            }
-            Step::Doctest => {
-                process::run(
-                    workspace
-                        .cargo("test")
-                        .args(["--workspace", "--doc", "--locked", "--quiet"]),
-                )
-            }
+            Step::Build => process::run(workspace.cargo("build").args(ALL).args(["--bins", "--tests"])),
+            Step::Doctest => process::run(workspace.cargo("test").args(ALL).args(["--doc", "--quiet"])),
             Step::S3 => {
                 let server = s3_server::install(workspace)?;
                 let mut command = workspace.tool(self.tools.program("cargo-nextest"));
@@ -221,7 +209,10 @@ impl Runner<'_> {
             }
             Step::Nextest => {
                 let mut command = workspace.tool(self.tools.program("cargo-nextest"));
-                command.args(["nextest", "run", "--workspace", "--locked", "--profile", "ci"]);
+                command
+                    .args(["nextest", "run"])
+                    .args(ALL)
+                    .args(["--profile", "ci"]);
                 command.env("RBEE_MODELS_DIR", &workspace.models.path);
                 if std::io::IsTerminal::is_terminal(&std::io::stderr()) {
                     // It goes through a pipe of ours.
