@@ -37,7 +37,7 @@ impl Need {
             Need::Bubblewrap => &["bwrap --version"],
             // xdo has no pkg-config file: its header is found by the compiler's own search.
             Need::Webview => &["pkg-config --exists webkit2gtk-4.1", "test -e /usr/include/xdo.h"],
-            Need::Screen => &["which Xvfb", "xdotool version", "import -version"],
+            Need::Screen => &["which Xvfb", "which xdotool", "which import"],
         }
     }
 
