@@ -100,6 +100,9 @@ pub(crate) struct ImageArgs {
     /// Write a small picture after each step [default FILE: beside the picture]
     #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true)]
     pub(crate) preview: Option<Option<PathBuf>>,
+    /// Preview VAE (TAESD) to decode the small pictures with: they are then as large as the picture, up to 512 pixels
+    #[arg(long, value_name = "MODEL", requires = "preview")]
+    pub(crate) preview_vae: Option<String>,
     /// How pictures are written [default: by the file's extension]
     #[arg(long, value_enum, value_name = "FORMAT")]
     pub(crate) format: Option<ImageFormatArg>,

@@ -41,7 +41,7 @@ pub(crate) struct WorkerWants {
     /// Context in tokens to make room for [default: what the model was made for]
     #[arg(long, value_name = "N")]
     pub(crate) context: Option<u32>,
-    /// Answers that are generated at the same time
+    /// Answers that are generated at the same time; of an image worker, requests that may be computed together
     #[arg(long, value_name = "N")]
     pub(crate) slots: Option<u32>,
     /// Requests that may wait
@@ -104,6 +104,7 @@ impl WorkerWants {
             kv_limit_bytes: self.kv_limit.map(|limit| limit.as_u64()),
         };
         let of_pictures = LlmWorkerSettings {
+            slot_count: self.slots,
             queue_length: self.queue,
             thread_count: self.threads,
             ..LlmWorkerSettings::default()
@@ -117,6 +118,7 @@ impl WorkerWants {
             Some(WorkerSettings::Sd(SdWorkerSettings {
                 queue_length: self.queue,
                 thread_count: self.threads,
+                slot_count: self.slots,
             }))
         }
     }

@@ -194,6 +194,22 @@ fn kernels(rounds: usize) -> Value {
     Value::Object(report)
 }
 
+/// A step of several pictures together, each with and without its prompt.
+fn steps(model: &Model, rounds: usize, pictures: usize) -> (Vec<f64>, Vec<f64>) {
+    let rows = 2 * pictures;
+    let (latents, context) = (numbers(&[rows, 4, 64, 64]), numbers(&[rows, 77, 768]));
+    seconds(rounds, || {
+        let input = UnetInput {
+            latents: &latents,
+            timesteps: &vec![500.0; rows],
+            context: &context,
+            added: None,
+            guidance: None,
+        };
+        std::hint::black_box(model.unet(&input, &|| false).unwrap());
+    })
+}
+
 fn main() {
     let arguments = Arguments::parse();
     if arguments.kernels {
@@ -208,17 +224,9 @@ fn main() {
     let begin = Instant::now();
     let model = Model::load(&path, &LoadOptions::default(), &mut |_| {}).unwrap();
     let load = begin.elapsed().as_secs_f64();
-    let (latents, context) = (numbers(&[2, 4, 64, 64]), numbers(&[2, 77, 768]));
-    let (steps, step_processors) = seconds(arguments.rounds, || {
-        let input = UnetInput {
-            latents: &latents,
-            timesteps: &[500.0; 2],
-            context: &context,
-            added: None,
-            guidance: None,
-        };
-        std::hint::black_box(model.unet(&input, &|| false).unwrap());
-    });
+    let (single_steps, step_processors) = steps(&model, arguments.rounds, 1);
+    // Two requests in one.
+    let (double_steps, double_step_processors) = steps(&model, arguments.rounds, 2);
     let (decodes, decode_processors) = match arguments.only_step {
         true => (Vec::new(), Vec::new()),
         false => {
@@ -231,8 +239,10 @@ fn main() {
     let report = json!({
         "threads": rayon::current_num_threads(),
         "load_seconds": load,
-        "step_seconds": steps,
+        "step_seconds": single_steps,
         "step_processor_seconds": step_processors,
+        "double_step_seconds": double_steps,
+        "double_step_processor_seconds": double_step_processors,
         "decode_seconds": decodes,
         "decode_processor_seconds": decode_processors,
     });

@@ -64,7 +64,10 @@ pub struct Arguments {
     /// Folder of LoRAs, VAEs and embeddings that requests can use; it is looked at anew for each request
     #[arg(long, value_name = "FOLDER")]
     pub add_ons: Option<PathBuf>,
-    /// Requests that may wait while one is worked on
+    /// Requests that may be computed together, if their pictures are of one size and they use the same add-ons
+    #[arg(long, value_name = "N", default_value = "1")]
+    pub slots: NonZeroUsize,
+    /// Requests that may wait while others are worked on
     #[arg(long, value_name = "N", default_value_t = 16)]
     pub queue: usize,
     /// Compute threads [default: as many as there are processor cores]
@@ -107,6 +110,7 @@ mod tests {
     fn what_is_left_out_has_a_default() {
         let arguments = parse(&[]).unwrap();
         assert_eq!((arguments.device.kind(), arguments.queue), (DEVICE_KIND, 16));
+        assert_eq!(arguments.slots.get(), 1);
         assert!(arguments.vae.is_none() && arguments.add_ons.is_none());
     }
 
@@ -114,6 +118,7 @@ mod tests {
     fn what_makes_no_sense_is_refused() {
         for wrong in [
             &["--threads", "0"][..],
+            &["--slots", "0"],
             &["--queue", "-1"],
             &["--device", "abacus"],
             &["--drain-grace", "soon"],

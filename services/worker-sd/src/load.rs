@@ -104,6 +104,7 @@ pub fn load(arguments: &Arguments, progress: impl Fn(f64)) -> Result<Studio, Loa
     let add_ons = AddOns::new(arguments.add_ons.clone());
     let painter = ModelPainter::new(model, options, arguments.vae.clone(), add_ons.clone());
     let config = EngineConfig {
+        slots: arguments.slots.get(),
         queue: arguments.queue,
         model_id: model_id.clone(),
     };

@@ -76,7 +76,10 @@ fn random() -> u64 {
 fn used_add_ons(request: &ImageRequest) -> impl Iterator<Item = &ModelId> {
     let loras = request.loras.iter().map(|lora| &lora.model_id);
     let embeddings = request.embeddings.iter().map(|embedding| &embedding.model_id);
-    loras.chain(embeddings).chain(&request.vae)
+    loras
+        .chain(embeddings)
+        .chain(&request.vae)
+        .chain(&request.preview_vae)
 }
 
 fn check_pictures(request: &ImageRequest) -> Result<(), Violations> {

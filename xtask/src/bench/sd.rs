@@ -118,4 +118,10 @@ fn show(ours: &Value, others: &[(&str, Value)]) {
             }
         }
     }
+    if let Some((single, double)) = best(ours, "step_seconds").zip(best(ours, "double_step_seconds")) {
+        println!(
+            "a step of two requests together takes {:.2} times as long as one after the other ({double:.2} s)",
+            double / (2.0 * single)
+        );
+    }
 }

@@ -59,7 +59,10 @@ pub(super) fn request(
             .collect(),
         embeddings: arguments.embedding.iter().map(|text| embedding(text)).collect(),
         vae_model_id: arguments.vae.as_deref().map(full_id).unwrap_or_default(),
-        previews: arguments.preview.as_ref().map(|_| Previews { every_steps: 1 }),
+        previews: arguments.preview.as_ref().map(|_| Previews {
+            every_steps: 1,
+            vae_model_id: arguments.preview_vae.as_deref().map(full_id).unwrap_or_default(),
+        }),
         format: ImageFormat::from(format).into(),
         jpeg_quality: arguments.quality,
         without_parameters: arguments.without_parameters,
@@ -105,8 +108,11 @@ fn name(id: &str) -> &str {
 pub(super) fn add_ons(request: &GenerateImageRequest) -> Vec<String> {
     let loras = request.loras.iter().map(|lora| &lora.model_id);
     let embeddings = request.embeddings.iter().map(|embedding| &embedding.model_id);
-    let vae = std::iter::once(&request.vae_model_id).filter(|id| !id.is_empty());
-    let mut ids: Vec<_> = loras.chain(embeddings).chain(vae).cloned().collect();
+    let previews = request.previews.as_ref().map(|previews| &previews.vae_model_id);
+    let vaes = std::iter::once(&request.vae_model_id)
+        .chain(previews)
+        .filter(|id| !id.is_empty());
+    let mut ids: Vec<_> = loras.chain(embeddings).chain(vaes).cloned().collect();
     ids.sort();
     ids.dedup();
     ids
@@ -141,8 +147,12 @@ mod tests {
                 2
             ],
             vae_model_id: "local:a".into(),
+            previews: Some(Previews {
+                every_steps: 1,
+                vae_model_id: "local:taesd".into(),
+            }),
             ..GenerateImageRequest::default()
         };
-        assert_eq!(add_ons(&request), ["local:a", "local:b"]);
+        assert_eq!(add_ons(&request), ["local:a", "local:b", "local:taesd"]);
     }
 }

@@ -30,6 +30,8 @@ pub struct DiffusionUse {
     pub device: DeviceKind,
     /// Edge of the largest picture in pixels; `None` for what the model was made for.
     pub edge: Option<u32>,
+    /// Requests whose pictures are computed together; none counts as one.
+    pub slot_count: u32,
 }
 
 /// The UNet's attention where there is most of it.
@@ -68,8 +70,8 @@ impl DiffusionShape {
     ///
     /// - Weights: every parameter in the precision of the device.
     /// - Activations: the larger of the UNet's and the VAE's, since one follows the other. The UNet's: scores of
-    ///   self-attention where there are most of them, before and after the softmax, twice for guidance.
-    ///   The VAE's: three tensors of its last block at the picture's full size, as 32-bit floats.
+    ///   self-attention where there are most of them, before and after the softmax, twice for guidance, for as many
+    ///   pictures as are computed together. The VAE's, which takes one picture at a time: three tensors of its last block at the picture's full size, as 32-bit floats.
     /// - Overhead: the program.
     #[must_use]
     pub fn estimate(&self, diffusion_use: &DiffusionUse) -> Estimate {
@@ -82,7 +84,10 @@ impl DiffusionShape {
             weights_bytes: self.parameter_count.saturating_mul(number_bytes),
             mapped_bytes: 0,
             kv_cache_bytes: 0,
-            activations_bytes: self.unet_bytes(edge, number_bytes).max(vae_bytes(edge)),
+            activations_bytes: self
+                .unet_bytes(edge, number_bytes)
+                .saturating_mul(u64::from(diffusion_use.slot_count.max(1)))
+                .max(vae_bytes(edge)),
             overhead_bytes: program_bytes(diffusion_use.device),
             room: Room::Picture { edge },
         }
@@ -131,7 +136,17 @@ mod tests {
     #[test]
     fn the_parts_are_what_can_be_counted_by_hand() {
         let model = shape(StableDiffusionVersion::V1_5, 1_066_000_000);
-        let on = |device| model.estimate(&DiffusionUse { device, edge: None });
+        let on_slots = |device, slot_count| {
+            model.estimate(&DiffusionUse {
+                device,
+                edge: None,
+                slot_count,
+            })
+        };
+        let on = |device| on_slots(device, 1);
+        assert_eq!(on_slots(DeviceKind::Cpu, 0), on(DeviceKind::Cpu));
+        let three = on_slots(DeviceKind::Cpu, 3).activations_bytes;
+        assert_eq!(three, 3 * on(DeviceKind::Cpu).activations_bytes);
         assert_eq!(on(DeviceKind::Cuda).weights_bytes, 2_132_000_000);
         assert_eq!(on(DeviceKind::Cpu).weights_bytes, 4_264_000_000);
         // 64 x 64 latent pixels look at as many, in 8 heads, twice 2 times 4 bytes.
@@ -142,6 +157,7 @@ mod tests {
         let estimate = xl.estimate(&DiffusionUse {
             device: DeviceKind::Cuda,
             edge: None,
+            slot_count: 1,
         });
         assert_eq!(estimate.activations_bytes, 1024 * 1024 * 3 * 256 * 4);
     }
@@ -155,8 +171,11 @@ mod tests {
             device in prop::sample::select(DeviceKind::ALL),
         ) {
             let shape = shape(version, parameter_count);
-            let total = |edge| shape.estimate(&DiffusionUse { device, edge: Some(edge) }).total_bytes();
-            prop_assert!(total(edge) <= total(edge + 8));
+            let total = |edge, slot_count| {
+                shape.estimate(&DiffusionUse { device, edge: Some(edge), slot_count }).total_bytes()
+            };
+            prop_assert!(total(edge, 1) <= total(edge + 8, 1));
+            prop_assert!(total(edge, 1) <= total(edge, 2));
         }
     }
 }

@@ -40,7 +40,10 @@ pub fn request(settings: &Settings) -> proto::GenerateImageRequest {
                 text_encoder_weight: None,
             })
             .collect(),
-        previews: Some(proto::Previews { every_steps: 1 }),
+        previews: Some(proto::Previews {
+            every_steps: 1,
+            ..proto::Previews::default()
+        }),
         format: proto::ImageFormat::Png.into(),
         ..proto::GenerateImageRequest::default()
     }

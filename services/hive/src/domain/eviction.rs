@@ -120,10 +120,11 @@ mod tests {
 
     /// A diffusion model of which a worker takes somewhat more than this on a GPU.
     fn needs(bytes: u64) -> Needs {
-        Needs::Diffusion(DiffusionShape {
+        let shape = DiffusionShape {
             version: StableDiffusionVersion::V1_5,
             parameter_count: bytes / 2,
-        })
+        };
+        Needs::Diffusion(shape, 1)
     }
 
     #[test]

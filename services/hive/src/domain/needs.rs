@@ -10,8 +10,8 @@ use super::{LlmSettings, Refusal};
 pub enum Needs {
     /// A language model.
     Llm(LlmShape, LlmSettings),
-    /// A Stable Diffusion model.
-    Diffusion(DiffusionShape),
+    /// A Stable Diffusion model, and how many requests are computed together.
+    Diffusion(DiffusionShape, u32),
 }
 
 impl Needs {
@@ -32,7 +32,11 @@ impl Needs {
     pub fn estimate(&self, device: DeviceKind) -> Estimate {
         match self {
             Self::Llm(shape, settings) => shape.estimate(&llm_use(settings, device)),
-            Self::Diffusion(shape) => shape.estimate(&DiffusionUse { device, edge: None }),
+            Self::Diffusion(shape, slot_count) => shape.estimate(&DiffusionUse {
+                device,
+                edge: None,
+                slot_count: *slot_count,
+            }),
         }
     }
 
@@ -41,7 +45,7 @@ impl Needs {
     pub fn longest_context(&self, device: DeviceKind, budget_bytes: u64) -> Option<u32> {
         match self {
             Self::Llm(shape, settings) => shape.longest_context(&llm_use(settings, device), budget_bytes),
-            Self::Diffusion(_) => None,
+            Self::Diffusion(..) => None,
         }
     }
 }

@@ -130,10 +130,11 @@ mod tests {
     }
 
     fn needs(gib: u64) -> Needs {
-        Needs::Diffusion(DiffusionShape {
+        let shape = DiffusionShape {
             version: rbee_artifacts::StableDiffusionVersion::V1_5,
             parameter_count: gib << 29,
-        })
+        };
+        Needs::Diffusion(shape, 1)
     }
 
     fn placed(request: &SpawnRequest, needs: &Needs) -> Result<String, Refusal> {

@@ -127,6 +127,7 @@ pub fn arguments(
         ModelCategory::StableDiffusion => {
             add("--add-ons", add_ons.into());
             vec![
+                ("--slots", count(request.sd.slot_count)),
                 ("--queue", count(request.sd.queue_length)),
                 ("--threads", count(request.sd.thread_count)),
             ]
@@ -348,6 +349,7 @@ mod tests {
             sd: SdSettings {
                 queue_length: Some(3),
                 thread_count: None,
+                slot_count: Some(2),
             },
             force: false,
             evict: false,
@@ -370,7 +372,7 @@ mod tests {
         };
         assert_eq!(
             words(&painter).to_str().unwrap(),
-            format!("{all} --add-ons /w/add-ons --queue 3")
+            format!("{all} --add-ons /w/add-ons --slots 2 --queue 3")
         );
     }
 

@@ -52,6 +52,9 @@ pub struct SdSettings {
     pub queue_length: Option<u32>,
     /// Threads that compute.
     pub thread_count: Option<u32>,
+    /// Requests that may be computed together.
+    #[serde(default)]
+    pub slot_count: Option<u32>,
 }
 
 /// The steps of a spawn, in their order.

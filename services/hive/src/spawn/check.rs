@@ -31,7 +31,7 @@ impl Parts {
         let model = self.model(request, None).await?;
         plan::check_compatible(&model, request.worker_type)?;
         let files = model_files::locate(&self.store, &model).await?;
-        let needs = needs::of(&model, &files, request.llm).await?;
+        let needs = needs::of(&model, &files, request.llm, request.sd).await?;
         let view = self.host.view().await;
         let fits = placing::fits(&view.devices, &view.reservations, request, &needs)?;
         let idle = self.workers.idle();

@@ -10,7 +10,7 @@ use rbee_artifacts::estimate::{DiffusionShape, LlmShape};
 use rbee_artifacts::gguf::{GgufError, GgufHeader};
 
 use super::error::SpawnError;
-use crate::domain::{LlmSettings, Needs};
+use crate::domain::{LlmSettings, Needs, SdSettings};
 
 /// The ends of the names of files that hold weights.
 const GGUF: &str = ".gguf";
@@ -33,9 +33,10 @@ pub(super) async fn of(
     model: &ModelEntry,
     files: &Files,
     settings: LlmSettings,
+    of_pictures: SdSettings,
 ) -> Result<Needs, SpawnError> {
     if let Some(shape) = DiffusionShape::of(model) {
-        return Ok(Needs::Diffusion(shape));
+        return Ok(Needs::Diffusion(shape, of_pictures.slot_count.unwrap_or(1)));
     }
     let (files, model_bytes) = (files.to_owned(), model.size_bytes);
     let shape = tokio::task::spawn_blocking(move || llm_shape(&files, model_bytes))

@@ -146,7 +146,7 @@ impl Parts {
     ) -> Result<Prepared, SpawnError> {
         let (id, request) = (&desired.id, &desired.request);
         let files = model_files::locate(&self.store, &model).await?;
-        let needs = match needs::of(&model, &files, request.llm).await {
+        let needs = match needs::of(&model, &files, request.llm, request.sd).await {
             Ok(needs) => Some(needs),
             // What is wrong with its model is the worker's to say; it knows more.
             Err(error @ SpawnError::Header(_)) => {

@@ -141,6 +141,8 @@ pub struct ImageRequest {
     pub vae: Option<ModelId>,
     /// A small picture after every so many steps.
     pub preview_every: Option<u32>,
+    /// What they are decoded with; `None` for one pixel for each latent.
+    pub preview_vae: Option<ModelId>,
     /// How pictures are written.
     pub format: Format,
     /// Whether the settings go into the pictures' files.
@@ -172,6 +174,7 @@ impl Default for ImageRequest {
             embeddings: Vec::new(),
             vae: None,
             preview_every: None,
+            preview_vae: None,
             format: Format::Png,
             with_parameters: true,
         }

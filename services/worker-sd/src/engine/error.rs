@@ -12,12 +12,14 @@ pub enum EngineError {
     /// The request does not go with the model, or its pictures can't be used.
     #[error(transparent)]
     Invalid(#[from] Violations),
-    /// One request is painted and the queue is full.
+    /// As many requests as can be are painted, and the queue is full.
     #[error(
         "a picture is being made and {queue} requests wait already; try again in {} s",
         retry_after.as_secs().max(1)
     )]
     QueueFull {
+        /// Requests that may be painted at the same time.
+        slots: usize,
         /// Requests that may wait.
         queue: usize,
         /// When there is a place, from how long requests took so far.

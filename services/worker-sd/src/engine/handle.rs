@@ -17,7 +17,9 @@ use crate::domain::{Choices, Facts, ImageRequest};
 /// The settings of an engine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EngineConfig {
-    /// Requests that may wait while one is painted.
+    /// Requests that may be painted side by side, at least 1.
+    pub slots: usize,
+    /// Requests that may wait while others are painted.
     pub queue: usize,
     /// Id of the model, for pictures' settings.
     pub model_id: String,
@@ -71,16 +73,17 @@ impl Engine {
     /// When the operating system gives no thread.
     pub fn start(painter: Box<dyn Painter>, config: EngineConfig) -> std::io::Result<Self> {
         let facts = painter.facts().clone();
-        let queue = Arc::new(Queue::new(config.queue));
+        let queue = Arc::new(Queue::new(config.slots, config.queue));
         let counters = Arc::new(Counters::default());
         let (exited, exit) = watch::channel(None);
-        thread::spawn(
+        let studio = thread::Studio {
             painter,
-            config.model_id.clone(),
-            Arc::clone(&queue),
-            Arc::clone(&counters),
-            exited,
-        )?;
+            model_id: config.model_id.clone(),
+            slots: config.slots.max(1),
+            queue: Arc::clone(&queue),
+            counters: Arc::clone(&counters),
+        };
+        studio.open(exited)?;
         Ok(Self {
             shared: Arc::new(Shared {
                 facts,
@@ -138,7 +141,7 @@ impl Engine {
             given = id;
             Job {
                 id,
-                work: Work { request, choices },
+                work: Arc::new(Work { request, choices }),
                 events,
                 arrived: Instant::now(),
                 unread_previews: Arc::clone(&unread_previews),

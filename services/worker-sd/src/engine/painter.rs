@@ -62,14 +62,28 @@ pub trait Progress {
     fn pause(&mut self) -> ControlFlow<()>;
 }
 
+/// How a work came to its end.
+pub type Outcome = Result<Times, PaintError>;
+
 /// Makes pictures: a loaded model on a device, synchronous, driven by one thread.
+///
+/// A work is begun, and then goes on with each call of [`Painter::advance`] that names it, until that tells its
+/// [`Outcome`]. Several may be under way.
 pub trait Painter: Send {
     /// What the model is.
     fn facts(&self) -> &Facts;
 
-    /// Makes a request's pictures, the same whatever was made before.
+    /// Begins a request's pictures under an id: the same pictures whatever was made before and is made beside them.
     ///
     /// # Errors
-    /// Whatever keeps it from doing so; the next request is not touched by that.
-    fn paint(&mut self, work: &Work, progress: &mut dyn Progress) -> Result<Times, PaintError>;
+    /// Whatever keeps it from doing so; nothing is under way then, and no other request is touched by that.
+    fn begin(&mut self, id: u64, work: &Work, progress: &mut dyn Progress) -> Result<(), PaintError>;
+
+    /// Whether a request, begun now, would be computed in one with those that are under way, and there is memory for
+    /// that.
+    fn joins(&self, work: &Work) -> bool;
+
+    /// Computes a part of the named works, no more than a step of each, and tells which came to their ends. One that was
+    /// not told of and is not named any more is given up.
+    fn advance(&mut self, watched: &mut [(u64, &mut dyn Progress)]) -> Vec<(u64, Outcome)>;
 }

@@ -23,7 +23,8 @@ pub(super) type Events = UnboundedSender<Result<Event, EngineError>>;
 /// A request on its way.
 pub(super) struct Job {
     pub(super) id: u64,
-    pub(super) work: Work,
+    /// Shared, so that it can be looked at while it waits.
+    pub(super) work: Arc<Work>,
     pub(super) events: Events,
     pub(super) arrived: Instant,
     /// Previews that were sent and not yet read.
@@ -47,8 +48,8 @@ enum Closing {
 
 struct State {
     waiting: VecDeque<Job>,
-    /// Where the events of what is painted go.
-    painting: Option<Events>,
+    /// Where the events of what is painted go, by their jobs' ids.
+    painting: Vec<(u64, Events)>,
     closing: Closing,
     next_id: u64,
     /// What requests took lately.
@@ -56,6 +57,8 @@ struct State {
 }
 
 pub(super) struct Queue {
+    /// How many are painted side by side.
+    slots: usize,
     length: usize,
     state: Mutex<State>,
     wake: Condvar,
@@ -63,13 +66,14 @@ pub(super) struct Queue {
 }
 
 impl Queue {
-    /// `length` requests may wait while one is painted.
-    pub(super) fn new(length: usize) -> Self {
+    /// `length` requests may wait while others, up to `slots`, are painted.
+    pub(super) fn new(slots: usize, length: usize) -> Self {
         Self {
+            slots,
             length,
             state: Mutex::new(State {
                 waiting: VecDeque::new(),
-                painting: None,
+                painting: Vec::new(),
                 closing: Closing::Open,
                 next_id: 0,
                 usual: None,
@@ -85,14 +89,16 @@ impl Queue {
         if state.closing != Closing::Open {
             return Err(EngineError::Stopping);
         }
-        let ahead = state.waiting.len() + usize::from(state.painting.is_some());
-        if ahead > self.length {
+        // Where nothing is painted yet the first that waits is about to be.
+        if state.waiting.len() + usize::from(!state.painting.is_empty()) > self.length {
             let usual = state.usual.unwrap_or(FIRST_GUESS);
             return Err(EngineError::QueueFull {
+                slots: self.slots,
                 queue: self.length,
                 retry_after: usual.clamp(Duration::from_secs(1), LONGEST_WAIT),
             });
         }
+        let ahead = state.waiting.len() + state.painting.len();
         state.next_id += 1;
         let job = job(state.next_id);
         if ahead > 0 {
@@ -121,12 +127,7 @@ impl Queue {
             if state.closing == Closing::Aborting {
                 return Next::Leave;
             }
-            if let Some(job) = state.waiting.pop_front() {
-                if job.events.is_closed() {
-                    continue;
-                }
-                state.painting = Some(job.events.clone());
-                state.tell_places();
+            if let Some(job) = state.take_first() {
                 return Next::Paint(Box::new(job));
             }
             if state.closing == Closing::Draining {
@@ -136,11 +137,28 @@ impl Queue {
         }
     }
 
-    /// Notes that nothing is painted any more, and what it took if it came to its end. Before its client hears of the
-    /// end, so that a client that asks again at once finds the place free.
-    pub(super) fn painted(&self, took: Option<Duration>) {
+    /// What waits longest, to see whether it goes with what is painted.
+    pub(super) fn first(&self) -> Option<(u64, Arc<Work>)> {
         let mut state = self.state.lock();
-        state.painting = None;
+        state.drop_closed();
+        let job = state.waiting.front()?;
+        Some((job.id, Arc::clone(&job.work)))
+    }
+
+    /// Takes what waits longest, if it still is `id`.
+    pub(super) fn take(&self, id: u64) -> Option<Box<Job>> {
+        let mut state = self.state.lock();
+        if state.closing == Closing::Aborting || state.waiting.front()?.id != id {
+            return None;
+        }
+        state.take_first().map(Box::new)
+    }
+
+    /// Notes that a job is not painted any more, and what it took if it came to its end. Before its client hears of the
+    /// end, so that a client that asks again at once finds the place free.
+    pub(super) fn painted(&self, id: u64, took: Option<Duration>) {
+        let mut state = self.state.lock();
+        state.painting.retain(|&(painted, _)| painted != id);
         if let Some(took) = took {
             state.usual = Some(state.usual.map_or(took, |usual| (usual + took) / 2));
         }
@@ -178,22 +196,37 @@ impl Queue {
     /// How many are painted, and how many wait.
     pub(super) fn load(&self) -> (usize, usize) {
         let state = self.state.lock();
-        (usize::from(state.painting.is_some()), state.waiting.len())
+        (state.painting.len(), state.waiting.len())
     }
 }
 
 impl State {
+    /// What is to be painted next, noted as such.
+    fn take_first(&mut self) -> Option<Job> {
+        self.drop_closed();
+        let job = self.waiting.pop_front()?;
+        self.painting.push((job.id, job.events.clone()));
+        self.tell_places();
+        Some(job)
+    }
+
+    /// Forgets who left, at the head of the queue.
+    fn drop_closed(&mut self) {
+        while self.waiting.pop_front_if(|job| job.events.is_closed()).is_some() {}
+    }
+
     /// Ends every stream, also that of what is painted: nothing that comes after is heard there.
     fn fail_all(&mut self, error: &EngineError) {
         let waiting = self.waiting.drain(..).map(|job| job.events);
-        for events in waiting.chain(self.painting.take()) {
+        let painting = self.painting.drain(..).map(|(_, events)| events);
+        for events in waiting.chain(painting) {
             // Who left needs no news.
             let _ = events.send(Err(error.clone()));
         }
     }
 
     fn tell_places(&self) {
-        let painting = usize::from(self.painting.is_some());
+        let painting = self.painting.len();
         for (index, job) in self.waiting.iter().enumerate() {
             let _ = job.events.send(Ok(Event::Queued {
                 ahead: index + painting,

@@ -23,7 +23,7 @@ pub(super) struct Reporter<'a> {
     pub(super) queue: &'a Queue,
     pub(super) counters: &'a Counters,
     /// What went wrong here, if anything did.
-    pub(super) failure: Option<EngineError>,
+    pub(super) failure: &'a mut Option<EngineError>,
 }
 
 impl Reporter<'_> {
@@ -43,7 +43,7 @@ impl Reporter<'_> {
     }
 
     fn failed(&mut self, error: &EncodeError) -> ControlFlow<()> {
-        self.failure = Some(EngineError::Failed {
+        *self.failure = Some(EngineError::Failed {
             message: Chain(error).to_string(),
         });
         ControlFlow::Break(())
@@ -88,7 +88,7 @@ impl Progress for Reporter<'_> {
     fn picture(&mut self, image: u32, seed: u64, picture: &RgbImage) -> ControlFlow<()> {
         // Who left while it was decoded needs no file.
         self.wanted()?;
-        let super::painter::Work { request, choices } = &self.job.work;
+        let super::painter::Work { request, choices } = &*self.job.work;
         let used = Used {
             model_id: self.model_id,
             seed,

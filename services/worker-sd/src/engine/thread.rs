@@ -1,4 +1,4 @@
-//! The engine thread: one request after the other, and nothing that fails silently.
+//! The engine thread: requests in their order, side by side where that helps, and nothing that fails silently.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -10,81 +10,168 @@ use tokio::sync::watch;
 use super::error::EngineError;
 use super::event::{Event, Timings};
 use super::handle::Counters;
-use super::painter::{PaintError, Painter};
+use super::painter::{Outcome, PaintError, Painter, Progress};
 use super::queue::{Job, Next, Queue};
 use super::reporter::Reporter;
 use super::{EngineExit, memory};
 
-/// Starts the thread.
-pub(super) fn spawn(
-    mut painter: Box<dyn Painter>,
-    model_id: String,
-    queue: Arc<Queue>,
-    counters: Arc<Counters>,
-    exited: watch::Sender<Option<EngineExit>>,
-) -> std::io::Result<()> {
-    std::thread::Builder::new()
-        .name("engine".to_owned())
-        .spawn(move || {
-            let mut exit = EngineExit::Stopped;
-            while let Next::Paint(job) = queue.next() {
-                if let Err(message) = paint(&mut *painter, &job, &model_id, &queue, &counters) {
-                    tracing::error!(message, "the engine thread panicked");
-                    exit = EngineExit::Panicked { message };
-                    break;
-                }
-            }
-            queue.fail_all(&match &exit {
-                EngineExit::Stopped => EngineError::Stopping,
-                EngineExit::Panicked { message } => failed(message),
-            });
-            exited.send_replace(Some(exit));
-        })?;
-    Ok(())
+/// All that the thread works with.
+pub(super) struct Studio {
+    pub(super) painter: Box<dyn Painter>,
+    pub(super) model_id: String,
+    /// Requests that may be painted side by side.
+    pub(super) slots: usize,
+    pub(super) queue: Arc<Queue>,
+    pub(super) counters: Arc<Counters>,
 }
 
-/// Makes a job's pictures and tells how it ended. The error is what a panic said.
-fn paint(
-    painter: &mut dyn Painter,
-    job: &Job,
-    model_id: &str,
-    queue: &Queue,
-    counters: &Counters,
-) -> Result<(), String> {
-    let began = Instant::now();
-    let mut reporter = Reporter {
-        job,
-        model_id,
-        queue,
-        counters,
-        failure: None,
-    };
-    let painted = catch_unwind(AssertUnwindSafe(|| painter.paint(&job.work, &mut reporter)));
-    let (end, panicked) = match painted {
-        Ok(Ok(times)) => {
-            let timings = Timings {
+/// A job that is painted.
+struct Active {
+    job: Box<Job>,
+    began: Instant,
+    /// What went wrong in telling of it, if anything did.
+    failure: Option<EngineError>,
+}
+
+impl Studio {
+    /// Starts the thread.
+    pub(super) fn open(mut self, exited: watch::Sender<Option<EngineExit>>) -> std::io::Result<()> {
+        std::thread::Builder::new()
+            .name("engine".to_owned())
+            .spawn(move || {
+                let exit = match self.work() {
+                    Ok(()) => EngineExit::Stopped,
+                    Err(message) => {
+                        tracing::error!(message, "the engine thread panicked");
+                        EngineExit::Panicked { message }
+                    }
+                };
+                self.queue.fail_all(&match &exit {
+                    EngineExit::Stopped => EngineError::Stopping,
+                    EngineExit::Panicked { message } => failed(message),
+                });
+                exited.send_replace(Some(exit));
+            })?;
+        Ok(())
+    }
+
+    /// Paints until it is told to leave. The error is what a panic said.
+    fn work(&mut self) -> Result<(), String> {
+        let mut active: Vec<Active> = Vec::new();
+        loop {
+            while let Some(job) = self.next(&active)? {
+                let mut begun = Active {
+                    job,
+                    began: Instant::now(),
+                    failure: None,
+                };
+                match self.begin(&mut begun)? {
+                    Ok(()) => active.push(begun),
+                    Err(error) => self.end(begun, Err(error)),
+                }
+            }
+            if active.is_empty() {
+                return Ok(());
+            }
+            for (id, outcome) in self.advance(&mut active)? {
+                if let Some(index) = active.iter().position(|active| active.job.id == id) {
+                    let ended = active.remove(index);
+                    self.end(ended, outcome);
+                }
+            }
+        }
+    }
+
+    /// What to begin now. If nothing is under way, it waits for something.
+    fn next(&self, active: &[Active]) -> Result<Option<Box<Job>>, String> {
+        if active.is_empty() {
+            return Ok(match self.queue.next() {
+                Next::Paint(job) => Some(job),
+                Next::Leave => None,
+            });
+        }
+        if active.len() >= self.slots {
+            return Ok(None);
+        }
+        let Some((id, work)) = self.queue.first() else {
+            return Ok(None);
+        };
+        let joins = guarded(|| self.painter.joins(&work))?;
+        Ok(if joins { self.queue.take(id) } else { None })
+    }
+
+    fn begin(&mut self, begun: &mut Active) -> Result<Result<(), PaintError>, String> {
+        let Self {
+            painter,
+            model_id,
+            queue,
+            counters,
+            ..
+        } = self;
+        let mut reporter = begun.reporter(model_id, queue, counters);
+        let work = Arc::clone(&reporter.job.work);
+        guarded(|| painter.begin(reporter.job.id, &work, &mut reporter))
+    }
+
+    fn advance(&mut self, active: &mut [Active]) -> Result<Vec<(u64, Outcome)>, String> {
+        let Self {
+            painter,
+            model_id,
+            queue,
+            counters,
+            ..
+        } = self;
+        let mut reporters: Vec<Reporter<'_>> = active
+            .iter_mut()
+            .map(|active| active.reporter(model_id, queue, counters))
+            .collect();
+        let mut watched: Vec<(u64, &mut dyn Progress)> = reporters
+            .iter_mut()
+            .map(|reporter| (reporter.job.id, reporter as &mut dyn Progress))
+            .collect();
+        guarded(|| painter.advance(&mut watched))
+    }
+
+    /// Tells how a job ended.
+    fn end(&self, ended: Active, outcome: Outcome) {
+        let Active { job, began, failure } = ended;
+        let end = match outcome {
+            Ok(times) => Ok(Event::Finished(Timings {
                 queue: began - job.arrived,
                 text: times.text,
                 denoise: times.denoise,
                 decode: times.decode,
-            };
-            (Ok(Event::Finished(timings)), Ok(()))
+            })),
+            Err(PaintError::Failed(error)) => Err(error),
+            Err(PaintError::Cancelled) => Err(failure.unwrap_or(EngineError::Stopping)),
+        };
+        memory::give_back();
+        self.queue.painted(job.id, end.is_ok().then(|| began.elapsed()));
+        // The client may have left.
+        let _ = job.events.send(end);
+    }
+}
+
+impl Active {
+    fn reporter<'a>(
+        &'a mut self,
+        model_id: &'a str,
+        queue: &'a Queue,
+        counters: &'a Counters,
+    ) -> Reporter<'a> {
+        Reporter {
+            job: &self.job,
+            model_id,
+            queue,
+            counters,
+            failure: &mut self.failure,
         }
-        Ok(Err(PaintError::Failed(error))) => (Err(error), Ok(())),
-        Ok(Err(PaintError::Cancelled)) => (
-            Err(reporter.failure.take().unwrap_or(EngineError::Stopping)),
-            Ok(()),
-        ),
-        Err(panic) => {
-            let message = panic_message(&*panic);
-            (Err(failed(&message)), Err(message))
-        }
-    };
-    memory::give_back();
-    queue.painted(end.is_ok().then(|| began.elapsed()));
-    // The client may have left.
-    let _ = job.events.send(end);
-    panicked
+    }
+}
+
+/// Runs it; the error is what a panic in it said. What it worked on is not used after a panic.
+fn guarded<T>(run: impl FnOnce() -> T) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(run)).map_err(|panic| panic_message(&*panic))
 }
 
 fn failed(message: &str) -> EngineError {

@@ -24,10 +24,10 @@ mod tokens;
 
 use std::path::Path;
 
+pub use pieces::Folder;
 pub use report::{Check, FidelityError, Report, Selection};
 
 use golden::Golden;
-use pieces::Folder;
 
 use crate::model::{LoadOptions, Model};
 

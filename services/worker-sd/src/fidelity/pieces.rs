@@ -10,7 +10,8 @@ use super::FidelityError;
 use super::golden::json;
 
 /// A model as it lies in the folder of golden data.
-pub(super) struct Folder {
+#[derive(Debug)]
+pub struct Folder {
     path: PathBuf,
     /// The folder in diffusers' form that was put together.
     rebuilt: Option<TempDir>,
@@ -31,7 +32,10 @@ struct File {
 
 impl Folder {
     /// Looks, and puts the folder in diffusers' form together if it is there in pieces.
-    pub(super) fn open(path: &Path) -> Result<Self, FidelityError> {
+    ///
+    /// # Errors
+    /// If its files can't be read or written, or pieces are missing.
+    pub fn open(path: &Path) -> Result<Self, FidelityError> {
         let pieces = path.join("diffusers-pieces");
         let rebuilt = match pieces.is_dir() && !path.join("diffusers").is_dir() {
             true => Some(rebuild(&pieces, &path.join("model.safetensors"))?),
@@ -44,12 +48,14 @@ impl Folder {
     }
 
     /// The single file.
-    pub(super) fn file(&self) -> Option<PathBuf> {
+    #[must_use]
+    pub fn file(&self) -> Option<PathBuf> {
         Some(self.path.join("model.safetensors")).filter(|path| path.is_file())
     }
 
     /// The folder in diffusers' form.
-    pub(super) fn folder(&self) -> Option<PathBuf> {
+    #[must_use]
+    pub fn folder(&self) -> Option<PathBuf> {
         match &self.rebuilt {
             Some(folder) => Some(folder.path().to_owned()),
             None => Some(self.path.join("diffusers")).filter(|path| path.is_dir()),

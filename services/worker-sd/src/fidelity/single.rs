@@ -89,7 +89,7 @@ fn unet(
         height,
         width,
         samples: &samples,
-        timestep: entry.timestep as f32,
+        timesteps: &vec![entry.timestep as f32; rows],
         context: &context,
         tokens: context.len() / rows / model.traits().context_width(),
         pooled: pooled.as_deref(),

@@ -37,9 +37,11 @@ pub(super) fn request(request: proto::GenerateImageRequest) -> Result<ImageReque
         high_resolution: request.high_resolution.as_ref().map(high_resolution),
         loras: loras(&request.loras, &mut violations),
         embeddings: embeddings(request.embeddings, &mut violations),
-        vae: id("vae_model_id", &request.vae_model_id, &mut violations)
-            .filter(|_| !request.vae_model_id.is_empty()),
-        preview_every: request.previews.map(|previews| previews.every_steps),
+        vae: optional_id("vae_model_id", &request.vae_model_id, &mut violations),
+        preview_every: request.previews.as_ref().map(|previews| previews.every_steps),
+        preview_vae: request.previews.and_then(|previews| {
+            optional_id("previews.vae_model_id", &previews.vae_model_id, &mut violations)
+        }),
         format,
         with_parameters: !request.without_parameters,
     };
@@ -118,16 +120,22 @@ fn embeddings(embeddings: Vec<proto::EmbeddingUse>, violations: &mut Violations)
     embeddings.into_iter().enumerate().filter_map(of).collect()
 }
 
-/// An id; an empty one is for the caller to judge where it may be left out.
 fn id(field: &str, text: &str, violations: &mut Violations) -> Option<ModelId> {
     let id = text.parse().ok();
-    let optional = text.is_empty() && field == "vae_model_id";
     violations.require(
-        id.is_some() || optional,
+        id.is_some(),
         field,
         "must be a model's id, such as `civitai:123456` or `local:name`",
     );
     id
+}
+
+/// An id that may be left out.
+fn optional_id(field: &str, text: &str, violations: &mut Violations) -> Option<ModelId> {
+    if text.is_empty() {
+        return None;
+    }
+    id(field, text, violations)
 }
 
 /// Writes what happened.
@@ -263,6 +271,10 @@ mod tests {
             vae_model_id: "../../etc".into(),
             loras: vec![proto::LoraUse::default()],
             embeddings: vec![proto::EmbeddingUse::default()],
+            previews: Some(proto::Previews {
+                every_steps: 1,
+                vae_model_id: "\n".into(),
+            }),
             width: Some(1),
             ..proto::GenerateImageRequest::default()
         };
@@ -274,6 +286,7 @@ mod tests {
                 "loras[0].model_id",
                 "embeddings[0].model_id",
                 "vae_model_id",
+                "previews.vae_model_id",
                 "width"
             ]
         );

@@ -18,11 +18,12 @@ impl Served for Studio {
 
     fn load(&self) -> proto::WorkerLoad {
         let load = self.engine().load();
+        let config = self.engine().config();
         proto::WorkerLoad {
             running_requests: wire(load.running),
             waiting_requests: wire(load.waiting),
-            slot_count: 1,
-            queue_length: wire(self.engine().config().queue),
+            slot_count: wire(config.slots),
+            queue_length: wire(config.queue),
             generated_images: load.images,
             denoised_steps: load.steps,
             ..proto::WorkerLoad::default()

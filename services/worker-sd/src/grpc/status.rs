@@ -15,12 +15,14 @@ pub(super) fn fault(error: &EngineError) -> Fault {
     let words: String = error.to_string().chars().take(MAX_CHARACTERS).collect();
     match error {
         EngineError::Invalid(violations) => invalid(violations),
-        EngineError::QueueFull { queue, retry_after } => {
-            Fault::new(Code::ResourceExhausted, reason::QUEUE_FULL, words)
-                .with("slot_count", 1)
-                .with("queue_length", queue)
-                .retry_after(*retry_after)
-        }
+        EngineError::QueueFull {
+            slots,
+            queue,
+            retry_after,
+        } => Fault::new(Code::ResourceExhausted, reason::QUEUE_FULL, words)
+            .with("slot_count", slots)
+            .with("queue_length", queue)
+            .retry_after(*retry_after),
         EngineError::AddOnNotFound { model_id } => {
             Fault::new(Code::NotFound, reason::ADD_ON_NOT_FOUND, words).with("model_id", model_id)
         }
@@ -90,6 +92,7 @@ mod tests {
     #[test]
     fn what_may_work_later_says_when() {
         let full = remote(&EngineError::QueueFull {
+            slots: 1,
             queue: 2,
             retry_after: Duration::from_secs(3),
         });

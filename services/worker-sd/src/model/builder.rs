@@ -100,6 +100,11 @@ impl Scope<'_> {
         self.builder.tensors.has_below(&format!("{}{part}.", self.prefix))
     }
 
+    /// Whether there is a tensor of this name.
+    pub(super) fn has_tensor(&self, part: &str) -> bool {
+        self.builder.tensors.get(&self.name(part)).is_some()
+    }
+
     /// How many there are of `part.0`, `part.1`, and so on.
     pub(super) fn count(&self, part: &str) -> usize {
         self.builder

@@ -127,7 +127,7 @@ impl ImageModel for Model {
         };
         let input = UnetInput {
             latents: &latents,
-            timesteps: &vec![input.timestep; rows],
+            timesteps: input.timesteps,
             context: &context,
             added: added
                 .as_ref()
@@ -147,6 +147,19 @@ impl ImageModel for Model {
         let latents = self.to_device(latents, &[1, self.spec.latent_channels, height, width])?;
         let latents = (latents / self.spec.vae_scaling_factor)?;
         numbers(&self.vae().decode(&latents, &asking(pause))?)
+    }
+
+    fn preview(
+        &mut self,
+        latents: &[f32],
+        height: usize,
+        width: usize,
+    ) -> Result<Option<Vec<f32>>, ModelError> {
+        let Some(vae) = self.preview_vae() else {
+            return Ok(None);
+        };
+        let latents = self.to_device(latents, &[1, self.spec.latent_channels, height, width])?;
+        numbers(&vae.decode(&latents, &never)?).map(Some)
     }
 
     fn encode(

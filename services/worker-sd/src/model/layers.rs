@@ -129,7 +129,17 @@ impl Linear {
         outputs: usize,
         kernel: usize,
     ) -> std::result::Result<Self, DetectError> {
-        Self::of_shape(scope, part, &[outputs, inputs, kernel, kernel], false)?.with_bias(scope, part)
+        Self::convolution_without_bias(scope, part, inputs, outputs, kernel)?.with_bias(scope, part)
+    }
+
+    pub(super) fn convolution_without_bias(
+        scope: &Scope<'_>,
+        part: &str,
+        inputs: usize,
+        outputs: usize,
+        kernel: usize,
+    ) -> std::result::Result<Self, DetectError> {
+        Self::of_shape(scope, part, &[outputs, inputs, kernel, kernel], false)
     }
 
     fn of_shape(

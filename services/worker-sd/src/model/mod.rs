@@ -23,6 +23,7 @@ mod lora;
 mod names;
 mod norm;
 mod open;
+mod preview_vae;
 mod spec;
 mod tensors;
 #[cfg(test)]
@@ -40,6 +41,7 @@ use rbee_artifacts::detect::{Arrangement, DetectError};
 pub use embedding::Embedding;
 pub use error::{ComputeError, LoadError, Stop};
 pub use lora::{Lora, LoraReport, LoraUse};
+pub use preview_vae::PreviewVae;
 pub use spec::ModelSpec;
 pub use text::{TextStates, TowerKind, TowerSpec};
 pub use unet::{AddedConditions, UnetInput};
@@ -130,6 +132,8 @@ pub struct Model {
     vae: Vae,
     /// In place of its own.
     other_vae: Option<Vae>,
+    /// What previews are decoded with.
+    preview_vae: Option<PreviewVae>,
     weights: Weights,
     /// Which of them LoRAs have changed, and how.
     patched: std::collections::BTreeMap<String, Vec<lora::Mark>>,
@@ -228,6 +232,7 @@ impl Model {
             unet,
             vae,
             other_vae: None,
+            preview_vae: None,
             weights,
             patched: std::collections::BTreeMap::new(),
         })
@@ -270,6 +275,17 @@ impl Model {
     #[must_use]
     pub fn vae(&self) -> &Vae {
         self.other_vae.as_ref().unwrap_or(&self.vae)
+    }
+
+    /// What previews are decoded with, if anything is.
+    #[must_use]
+    pub fn preview_vae(&self) -> Option<&PreviewVae> {
+        self.preview_vae.as_ref()
+    }
+
+    /// Decodes previews with this from now on.
+    pub fn set_preview_vae(&mut self, vae: Option<PreviewVae>) {
+        self.preview_vae = vae;
     }
 
     /// Uses another VAE in place of its own; `None` for its own again.

@@ -8,7 +8,7 @@ use super::errors::of_add_on;
 use crate::add_ons::AddOns;
 use crate::domain::{ImageRequest, LoraUse};
 use crate::engine::EngineError;
-use crate::model::{self, LoadOptions, Lora, Model, Vae};
+use crate::model::{self, LoadOptions, Lora, Model, PreviewVae, Vae};
 use crate::prompt;
 
 /// Keeps the model's add-ons as the last request had them.
@@ -19,6 +19,7 @@ pub(super) struct Attached {
     add_ons: AddOns,
     /// The VAE that is in place of the worker's.
     vae: Option<ModelId>,
+    preview_vae: Option<ModelId>,
     loras: Vec<LoraUse>,
 }
 
@@ -29,6 +30,7 @@ impl Attached {
             own_vae,
             add_ons,
             vae: None,
+            preview_vae: None,
             loras: Vec::new(),
         }
     }
@@ -43,7 +45,25 @@ impl Attached {
         request: &ImageRequest,
     ) -> Result<Vec<prompt::Embedding>, EngineError> {
         self.use_vae(model, request.vae.as_ref())?;
+        self.use_preview_vae(model, request.preview_vae.as_ref())?;
         self.use_loras(model, &request.loras)?;
+        self.embeddings(model, request)
+    }
+
+    /// Whether the model is what a request wants as it is.
+    pub(super) fn suits(&self, request: &ImageRequest) -> bool {
+        self.vae == request.vae && self.preview_vae == request.preview_vae && self.loras == request.loras
+    }
+
+    /// The words of a request's embeddings.
+    ///
+    /// # Errors
+    /// If one is not there or can't be used.
+    pub(super) fn embeddings(
+        &self,
+        model: &Model,
+        request: &ImageRequest,
+    ) -> Result<Vec<prompt::Embedding>, EngineError> {
         request
             .embeddings
             .iter()
@@ -75,6 +95,19 @@ impl Attached {
         };
         model.set_vae(vae);
         self.vae = wanted.cloned();
+        Ok(())
+    }
+
+    fn use_preview_vae(&mut self, model: &mut Model, wanted: Option<&ModelId>) -> Result<(), EngineError> {
+        if self.preview_vae.as_ref() == wanted {
+            return Ok(());
+        }
+        let load = |id: &ModelId| {
+            let path = self.add_ons.find(id)?;
+            PreviewVae::load(&path, &self.options).map_err(|error| of_add_on(id, &error))
+        };
+        model.set_preview_vae(wanted.map(load).transpose()?);
+        self.preview_vae = wanted.cloned();
         Ok(())
     }
 

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! Work ── vae, loras (only what changed) ──▶ Model
-//!      ── pictures, settings ──▶ pipeline::generate(Model, Settings, Observer) ──▶ Progress
+//!      ── pictures, settings ──▶ pipeline::Generation ──▶ pipeline::advance(Model, all that are under way) ──▶ Progress
 //! ```
 //!
 //! What a request leaves behind is what the next one wants to be there or not: a LoRA that is not asked for again is
@@ -13,9 +13,10 @@ mod errors;
 mod room;
 mod settings;
 
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use image::RgbImage;
 use rbee_artifacts::StableDiffusionVersion;
@@ -23,16 +24,29 @@ use rbee_artifacts::detect::Task;
 
 use self::attached::Attached;
 use crate::add_ons::AddOns;
-use crate::domain::Facts;
-use crate::engine::{EngineError, PaintError, Painter, Progress, Step, Times, Work};
+use crate::domain::{Choices, Facts};
+use crate::engine::{EngineError, Outcome, PaintError, Painter, Progress, Step, Times, Work};
 use crate::model::{LoadOptions, Model};
-use crate::pipeline::{self, ImageModel as _, Observer, Picture, StepDone};
+use crate::pipeline::{self, Generation, ImageModel as _, Observer, Picture, StepDone, prompt_tokens};
 
 /// A loaded model that paints.
 pub struct ModelPainter {
     model: Model,
     facts: Facts,
     attached: Attached,
+    under_way: Vec<UnderWay>,
+}
+
+/// A request that is painted.
+struct UnderWay {
+    id: u64,
+    generation: Generation,
+    /// Width and height of its passes.
+    sizes: [u32; 4],
+    /// What putting its add-ons in place took.
+    attaching: Duration,
+    /// Whether it is still wanted.
+    end: ControlFlow<()>,
 }
 
 impl ModelPainter {
@@ -44,8 +58,23 @@ impl ModelPainter {
             facts: facts(&model),
             attached: Attached::new(options, own_vae, add_ons),
             model,
+            under_way: Vec::new(),
         }
     }
+}
+
+fn sizes(choices: &Choices) -> [u32; 4] {
+    [
+        choices.width,
+        choices.height,
+        choices.final_width,
+        choices.final_height,
+    ]
+}
+
+/// What is computed side by side for a picture: with and without the prompt.
+fn rows(guidance: f32) -> u64 {
+    if guidance > 1.0 { 2 } else { 1 }
 }
 
 fn facts(model: &Model) -> Facts {
@@ -69,9 +98,9 @@ impl Painter for ModelPainter {
         &self.facts
     }
 
-    fn paint(&mut self, work: &Work, progress: &mut dyn Progress) -> Result<Times, PaintError> {
+    fn begin(&mut self, id: u64, work: &Work, progress: &mut dyn Progress) -> Result<(), PaintError> {
         let choices = &work.choices;
-        room::check(choices.final_width, choices.final_height, choices.guidance > 1.0)?;
+        room::check(choices.final_width, choices.final_height, rows(choices.guidance))?;
         let mut settings = settings::of(work)?;
         let steps = settings
             .total_steps()
@@ -85,18 +114,91 @@ impl Painter for ModelPainter {
         let began = Instant::now();
         settings.embeddings = self.attached.prepare(&mut self.model, &work.request)?;
         let attaching = began.elapsed();
+        let mut end = ControlFlow::Continue(());
         let mut told = Told {
             progress,
-            end: ControlFlow::Continue(()),
+            end: &mut end,
         };
-        let timings = pipeline::generate(&mut self.model, &settings, &mut told)
+        let generation = Generation::begin(&mut self.model, settings, &mut told)
             .map_err(|error| errors::of_generation(&error))?;
+        self.under_way.push(UnderWay {
+            id,
+            generation,
+            sizes: sizes(choices),
+            attaching,
+            end,
+        });
+        Ok(())
+    }
+
+    fn joins(&self, work: &Work) -> bool {
+        let Some(first) = self.under_way.first() else {
+            return true;
+        };
+        let Work { request, choices } = work;
+        if !self.attached.suits(request) || first.sizes != sizes(choices) {
+            return false;
+        }
+        let beside = self
+            .under_way
+            .iter()
+            .map(|other| other.generation.settings().guidance);
+        let all = beside.chain([choices.guidance]).map(rows).sum();
+        if room::check(choices.final_width, choices.final_height, all).is_err() {
+            return false;
+        }
+        // Prompts of other lengths would go through the UNet by themselves. What can't be read is refused in its turn.
+        let read = || {
+            let mut settings = settings::without_pictures(work);
+            settings.embeddings = self.attached.embeddings(&self.model, request).ok()?;
+            let mut tokens = prompt_tokens(self.model.traits(), &settings).into_iter();
+            let known = prompt_tokens(self.model.traits(), first.generation.settings());
+            Some(tokens.all(|tokens| known.contains(&tokens)))
+        };
+        read().unwrap_or(false)
+    }
+
+    fn advance(&mut self, watched: &mut [(u64, &mut dyn Progress)]) -> Vec<(u64, Outcome)> {
+        let Self { model, under_way, .. } = self;
+        let mut watched: BTreeMap<u64, &mut dyn Progress> = watched
+            .iter_mut()
+            .map(|(id, progress)| (*id, &mut **progress as &mut dyn Progress))
+            .collect();
+        under_way.retain(|one| watched.contains_key(&one.id));
+        let mut told: Vec<(&mut Generation, Told<'_>)> = Vec::new();
+        for one in under_way.iter_mut() {
+            if let Some(progress) = watched.remove(&one.id) {
+                let UnderWay { generation, end, .. } = one;
+                told.push((generation, Told { progress, end }));
+            }
+        }
+        let mut group: Vec<(&mut Generation, &mut dyn Observer)> = told
+            .iter_mut()
+            .map(|(generation, told)| (&mut **generation, told as &mut dyn Observer))
+            .collect();
+        let outcomes = pipeline::advance(model, &mut group);
+        let mut ended = Vec::new();
+        for (one, outcome) in under_way.iter().zip(outcomes) {
+            match outcome {
+                Err(error) => ended.push((one.id, Err(errors::of_generation(&error)))),
+                Ok(()) if one.generation.is_done() => ended.push((one.id, one.outcome())),
+                Ok(()) => {}
+            }
+        }
+        under_way.retain(|one| ended.iter().all(|(id, _)| *id != one.id));
+        ended
+    }
+}
+
+impl UnderWay {
+    fn outcome(&self) -> Outcome {
         // A picture that could not be told of was not wanted, or not written.
-        if told.end.is_break() {
+        if self.end.is_break() {
             return Err(PaintError::Cancelled);
         }
+        let timings = self.generation.timings();
         Ok(Times {
-            text: attaching + timings.text,
+            text: self.attaching + timings.text,
             denoise: timings.denoise,
             decode: timings.decode,
         })
@@ -106,12 +208,12 @@ impl Painter for ModelPainter {
 /// Passes on what the pipeline tells.
 struct Told<'a> {
     progress: &'a mut dyn Progress,
-    end: ControlFlow<()>,
+    end: &'a mut ControlFlow<()>,
 }
 
 impl Observer for Told<'_> {
     fn step(&mut self, done: StepDone) -> ControlFlow<()> {
-        self.end?;
+        (*self.end)?;
         self.progress.step(Step {
             image: done.image,
             step: done.step,
@@ -129,12 +231,12 @@ impl Observer for Told<'_> {
 
     fn picture(&mut self, image: u32, seed: u64, picture: Picture) {
         if let (Some(picture), true) = (pixels(picture), self.end.is_continue()) {
-            self.end = self.progress.picture(image, seed, &picture);
+            *self.end = self.progress.picture(image, seed, &picture);
         }
     }
 
     fn pause(&mut self) -> ControlFlow<()> {
-        self.end?;
+        (*self.end)?;
         self.progress.pause()
     }
 }

@@ -21,12 +21,12 @@ fn least_bytes(width: u32, height: u32, rows: u64) -> u64 {
     latents * rows * CHANNELS * ARRAYS * NUMBER_BYTES
 }
 
-/// Refuses a picture for which there is no memory.
+/// Refuses a picture for which there is no memory, with this many rows computed side by side.
 ///
 /// # Errors
 /// If there is certainly too little.
-pub(super) fn check(width: u32, height: u32, with_negative: bool) -> Result<(), EngineError> {
-    let needed = least_bytes(width, height, if with_negative { 2 } else { 1 });
+pub(super) fn check(width: u32, height: u32, rows: u64) -> Result<(), EngineError> {
+    let needed = least_bytes(width, height, rows);
     match available_bytes() {
         Some(available) if needed > available => Err(EngineError::OutOfMemory {
             message: format!(
@@ -77,7 +77,8 @@ mod tests {
         assert!(least_bytes(512, 512, 2) < 1 << 28);
         assert!(least_bytes(1024, 1024, 2) < 1 << 29);
         assert!(least_bytes(4096, 4096, 2) > 7 << 30);
-        assert!(check(512, 512, true).is_ok());
+        assert!(check(512, 512, 2).is_ok());
+        assert!(check(4096, 4096, 1 << 20).is_err());
     }
 
     #[test]

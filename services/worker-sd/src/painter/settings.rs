@@ -15,6 +15,15 @@ pub(super) fn of(work: &Work) -> Result<Settings, EngineError> {
         .map(|initial| initial_of(initial, choices))
         .transpose()?;
     Ok(Settings {
+        initial,
+        ..without_pictures(work)
+    })
+}
+
+/// The settings, without embeddings and the picture to begin from.
+pub(super) fn without_pictures(work: &Work) -> Settings {
+    let Work { request, choices } = work;
+    Settings {
         prompt: request.prompt.clone(),
         negative_prompt: request.negative_prompt.clone(),
         size: Size {
@@ -34,7 +43,7 @@ pub(super) fn of(work: &Work) -> Result<Settings, EngineError> {
         noise: choices.noise,
         syntax: choices.syntax,
         clip_skip: request.clip_skip,
-        initial,
+        initial: None,
         high_resolution: request.high_resolution.map(|pass| pipeline::HighResolution {
             scale: pass.scale,
             strength: pass.strength,
@@ -42,7 +51,7 @@ pub(super) fn of(work: &Work) -> Result<Settings, EngineError> {
         }),
         embeddings: Vec::new(),
         preview_every: request.preview_every,
-    })
+    }
 }
 
 fn initial_of(initial: &Initial, choices: &Choices) -> Result<pipeline::Initial, EngineError> {

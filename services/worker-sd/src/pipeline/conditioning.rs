@@ -1,6 +1,6 @@
 //! What the UNet is told of the prompts.
 
-use super::model::{CHUNK_TOKENS, Family, ImageModel, ModelError, TextRow, TextState};
+use super::model::{CHUNK_TOKENS, Family, ImageModel, ModelError, ModelTraits, TextRow, TextState};
 use super::settings::{Settings, Size};
 use crate::prompt::{Chunk, Embedding, PromptReader, weigh};
 use crate::schedule::Convention;
@@ -41,38 +41,61 @@ impl Prompts {
     }
 }
 
+/// Tokens that the UNet will be told of `settings`' prompt and, with guidance, of its negative prompt: what the
+/// prompts are read as, without the text encoders.
+#[must_use]
+pub fn prompt_tokens(traits: &ModelTraits, settings: &Settings) -> Vec<usize> {
+    let reader = reader(traits, settings);
+    let tokens = |prompt: &str| reader.read(prompt).first().map_or(0, Vec::len) * CHUNK_TOKENS;
+    let positive = tokens(&settings.prompt);
+    let negative = settings.negative_prompt.as_deref().unwrap_or_default();
+    match settings.guidance > 1.0 {
+        true if zeros_for_negative(traits, settings) => vec![positive; 2],
+        true => vec![positive, tokens(negative)],
+        false => vec![positive],
+    }
+}
+
+fn reader<'a>(traits: &'a ModelTraits, settings: &'a Settings) -> PromptReader<'a> {
+    PromptReader {
+        syntax: settings.syntax,
+        convention: settings.sampling.convention,
+        towers: &traits.towers,
+        embeddings: &settings.embeddings,
+    }
+}
+
+/// SDXL without a negative prompt is told zeros by some.
+fn zeros_for_negative(traits: &ModelTraits, settings: &Settings) -> bool {
+    let text = settings.negative_prompt.as_deref();
+    traits.family == Family::Sdxl
+        && match settings.sampling.convention {
+            Convention::Diffusers => text.is_none(),
+            Convention::A1111 => text.unwrap_or_default().is_empty(),
+            Convention::ComfyUi => false,
+        }
+}
+
 fn encode_negative(
     model: &mut dyn ImageModel,
     settings: &Settings,
     positive: &Conditioning,
 ) -> Result<Conditioning, ModelError> {
-    let text = settings.negative_prompt.as_deref();
-    let sdxl = model.traits().family == Family::Sdxl;
-    let zeros = sdxl
-        && match settings.sampling.convention {
-            Convention::Diffusers => text.is_none(),
-            Convention::A1111 => text.unwrap_or_default().is_empty(),
-            Convention::ComfyUi => false,
-        };
-    if zeros {
+    if zeros_for_negative(model.traits(), settings) {
         return Ok(Conditioning {
             context: vec![0.0; positive.context.len()],
             tokens: positive.tokens,
             pooled: positive.pooled.as_ref().map(|pooled| vec![0.0; pooled.len()]),
         });
     }
-    encode(model, settings, text.unwrap_or_default())
+    let text = settings.negative_prompt.as_deref().unwrap_or_default();
+    encode(model, settings, text)
 }
 
 /// Encodes one prompt.
 fn encode(model: &mut dyn ImageModel, settings: &Settings, prompt: &str) -> Result<Conditioning, ModelError> {
     let traits = model.traits().clone();
-    let reader = PromptReader {
-        syntax: settings.syntax,
-        convention: settings.sampling.convention,
-        towers: &traits.towers,
-        embeddings: &settings.embeddings,
-    };
+    let reader = reader(&traits, settings);
     let mut towers = Vec::with_capacity(traits.towers.len());
     for (tower, chunks) in reader.read(prompt).into_iter().enumerate() {
         let mut rows: Vec<TextRow> = chunks

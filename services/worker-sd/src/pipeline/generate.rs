@@ -1,17 +1,12 @@
-//! The way of a request: text, then for each picture noise, steps, decoding, and the same again larger.
+//! A request from its beginning to its end, and who hears of it.
 
 use std::ops::ControlFlow;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::conditioning::Prompts;
-use super::guidance::Guide;
+use super::generation::{Generation, advance};
 use super::model::{ImageModel, ModelError};
-use super::pixels;
-use super::settings::{Initial, Pass, Picture, Settings, SettingsError, Size};
-use super::start::Start;
-use crate::random::Normals;
-use crate::sampler::Denoising;
-use crate::schedule::Convention;
+use super::settings::{Picture, Settings, SettingsError};
 
 /// A step that is done.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -99,12 +94,8 @@ pub fn generate(
     settings: &Settings,
     observer: &mut dyn Observer,
 ) -> Result<Timings, GenerateError> {
-    settings.check()?;
-    let begin = Instant::now();
-    let prompts = Prompts::encode(model, settings)?;
-    let text = begin.elapsed();
-    let timings = generate_from(model, settings, &prompts, observer)?;
-    Ok(Timings { text, ..timings })
+    let generation = Generation::begin(model, settings.clone(), observer)?;
+    finish(model, generation, observer)
 }
 
 /// The same, with prompts that are encoded already.
@@ -117,183 +108,19 @@ pub fn generate_from(
     prompts: &Prompts,
     observer: &mut dyn Observer,
 ) -> Result<Timings, GenerateError> {
-    settings.check()?;
-    let mut generation = Generation {
-        total: settings.total_steps()? as u32,
-        timings: Timings::default(),
-        model,
-        settings,
-        observer,
-        prompts,
-        image: 0,
-        step: 0,
-    };
-    for image in 0..settings.count {
-        generation.image = image;
-        generation.step = 0;
-        let seed = settings.seed.wrapping_add(u64::from(image));
-        let picture = generation.make(seed)?;
-        generation.observer.picture(image, seed, picture);
-    }
-    Ok(generation.timings)
+    let generation = Generation::begin_with(model, settings.clone(), prompts.clone(), observer)?;
+    finish(model, generation, observer)
 }
 
-struct Generation<'a> {
-    model: &'a mut dyn ImageModel,
-    settings: &'a Settings,
-    observer: &'a mut dyn Observer,
-    prompts: &'a Prompts,
-    timings: Timings,
-    image: u32,
-    /// Steps that are done of this picture.
-    step: u32,
-    total: u32,
-}
-
-impl Generation<'_> {
-    fn make(&mut self, seed: u64) -> Result<Picture, GenerateError> {
-        let settings = self.settings;
-        let first = self.pass(
-            seed,
-            &settings.first_pass()?,
-            settings.size,
-            settings.initial.as_ref(),
-        )?;
-        let Some((high, pass)) = settings.high_resolution.zip(settings.second_pass()?) else {
-            return Ok(first);
-        };
-        let size = settings.final_size();
-        let mask = settings
-            .initial
-            .as_ref()
-            .and_then(|initial| initial.mask.as_ref());
-        let failed = || SettingsError::Mismatch {
-            field: "first picture",
-        };
-        let initial = Initial {
-            picture: pixels::resized(&first, size).ok_or_else(failed)?,
-            strength: high.strength,
-            mask: mask.and_then(|mask| pixels::resized_mask(mask, size)),
-        };
-        self.pass(seed, &pass, size, Some(&initial))
-    }
-
-    /// One picture of `size`, from noise or from `initial`.
-    fn pass(
-        &mut self,
-        seed: u64,
-        pass: &Pass,
-        size: Size,
-        initial: Option<&Initial>,
-    ) -> Result<Picture, GenerateError> {
-        let mut normals = Normals::new(self.settings.noise, seed);
-        let begin = Instant::now();
-        let convention = self.settings.sampling.convention;
-        let observer = &mut *self.observer;
-        let start = Start::new(
-            &mut *self.model,
-            convention,
-            pass,
-            size,
-            initial,
-            &mut |count| normals.draw(count),
-            &mut || observer.pause(),
-        )?;
-        self.timings.decode += begin.elapsed();
-        let latents = self.denoise(pass, size, start, &mut normals)?;
-        self.decode(&latents, size)
-    }
-
-    fn denoise(
-        &mut self,
-        pass: &Pass,
-        size: Size,
-        start: Start,
-        normals: &mut Normals,
-    ) -> Result<Vec<f32>, GenerateError> {
-        let sampling = self.settings.sampling;
-        let guide = Guide {
-            prompts: self.prompts,
-            guidance: self.settings.guidance,
-            size,
-            more_channels: start.more_channels,
-        };
-        let method = sampling.method.under(sampling.convention);
-        let prediction = self.model.traits().prediction;
-        let mut denoising = Denoising::new(method, prediction, pass.table.clone(), pass.begin, start.latents);
-        let kept = start.kept;
-        let mut begin = Instant::now();
-        while let Some(evaluation) = denoising.next() {
-            let input = denoising.input();
-            let output = guide.evaluate(&mut *self.model, &input, evaluation.timestep)?;
-            let mut denoised = denoising.without_noise(&output);
-            if let Some(kept) = &kept
-                && sampling.convention != Convention::Diffusers
-            {
-                kept.restore(&mut denoised);
-            }
-            denoising.accept_denoised(denoised, &mut |count| normals.draw(count));
-            if let Some(kept) = &kept
-                && (sampling.convention != Convention::A1111 || denoising.next().is_none())
-            {
-                denoising.keep(&kept.latents, &kept.noise, &kept.mask);
-            }
-            let latents = denoising.latents();
-            self.finite(&latents, || format!("step {}", self.step + 1))?;
-            self.observer.latents(self.image, &latents);
-            if denoising.between_steps() {
-                let duration = begin.elapsed();
-                begin = Instant::now();
-                self.timings.denoise += duration;
-                self.step_done(&denoising, size, duration)?;
-            }
-        }
-        Ok(denoising.latents())
-    }
-
-    fn step_done(
-        &mut self,
-        denoising: &Denoising,
-        size: Size,
-        duration: Duration,
-    ) -> Result<(), GenerateError> {
-        self.step += 1;
-        let done = StepDone {
-            image: self.image,
-            step: self.step,
-            total: self.total,
-            sigma: denoising.sigma(),
-            duration,
-        };
-        let wanted = self.settings.preview_every.filter(|&every| every > 0);
-        if wanted.is_some_and(|every| self.step.is_multiple_of(every) && self.step < self.total) {
-            let family = self.model.traits().family;
-            let preview = pixels::preview(denoising.denoised(), size, family);
-            self.observer.preview(self.image, self.step, preview);
-        }
-        match self.observer.step(done) {
-            ControlFlow::Continue(()) => Ok(()),
-            ControlFlow::Break(()) => Err(GenerateError::Cancelled),
+fn finish(
+    model: &mut dyn ImageModel,
+    mut generation: Generation,
+    observer: &mut dyn Observer,
+) -> Result<Timings, GenerateError> {
+    while !generation.is_done() {
+        for ended in advance(model, &mut [(&mut generation, &mut *observer)]) {
+            ended?;
         }
     }
-
-    fn decode(&mut self, latents: &[f32], size: Size) -> Result<Picture, GenerateError> {
-        let begin = Instant::now();
-        let (height, width) = size.latent();
-        let observer = &mut *self.observer;
-        let planes = self
-            .model
-            .decode(latents, height, width, &mut || observer.pause())?;
-        self.finite(&planes, || "decoder".to_owned())?;
-        let picture = pixels::picture(&planes, size);
-        self.timings.decode += begin.elapsed();
-        Ok(picture)
-    }
-
-    fn finite(&self, numbers: &[f32], stage: impl Fn() -> String) -> Result<(), GenerateError> {
-        match numbers.iter().all(|number| number.is_finite()) {
-            true => Ok(()),
-            false => Err(GenerateError::NotFinite { stage: stage() }),
-        }
-    }
+    Ok(generation.timings())
 }

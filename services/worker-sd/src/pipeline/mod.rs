@@ -11,14 +11,17 @@
 
 mod conditioning;
 mod generate;
+mod generation;
 mod guidance;
 mod model;
 mod pixels;
+mod preview;
 mod settings;
 mod start;
 
-pub use conditioning::{Conditioning, Prompts};
+pub use conditioning::{Conditioning, Prompts, prompt_tokens};
 pub use generate::{GenerateError, Observer, StepDone, Timings, generate, generate_from};
+pub use generation::{Generation, advance};
 pub use model::{
     CHUNK_TOKENS, Distilled, Family, ImageModel, LATENT_CHANNELS, LATENT_PIXELS, ModelError, ModelTraits,
     Pause, Posterior, TextRow, TextState, TowerTraits, UnetInput,

@@ -102,8 +102,8 @@ pub struct UnetInput<'a> {
     pub width: usize,
     /// rows × channels × height × width numbers.
     pub samples: &'a [f32],
-    /// The time, 0 to 999, the same for all rows; it may have a fraction.
-    pub timestep: f32,
+    /// The time of each row, 0 to 999; it may have a fraction.
+    pub timesteps: &'a [f32],
     /// rows × tokens × [`ModelTraits::context_width`] numbers.
     pub context: &'a [f32],
     /// Tokens of the context.
@@ -172,6 +172,20 @@ pub trait ImageModel {
         width: usize,
         pause: Pause<'_>,
     ) -> Result<Vec<f32>, ModelError>;
+
+    /// As [`Self::decode`], in a fraction of the time and not quite the same; nothing where there is no such way.
+    ///
+    /// # Errors
+    /// When there is no memory for it, or the computation fails.
+    fn preview(
+        &mut self,
+        latents: &[f32],
+        height: usize,
+        width: usize,
+    ) -> Result<Option<Vec<f32>>, ModelError> {
+        let _ = (latents, height, width);
+        Ok(None)
+    }
 
     /// 3 × height × width colours from -1 to 1 become latents.
     ///

@@ -3,28 +3,11 @@
 use image::imageops::{self, FilterType};
 use image::{ImageBuffer, Luma, Rgb};
 
-use super::model::{Family, LATENT_CHANNELS, LATENT_PIXELS};
+use super::model::LATENT_PIXELS;
 use super::settings::{Mask, Picture, Size};
 
 /// From this level on a mask's pixel is repainted.
 const REPAINTED: u8 = 128;
-
-/// Latents to colours for Stable Diffusion 1 and 2: red, green and blue of each channel. Fitted by users
-/// ("Decoding latents to RGB without upscaling", Hugging Face's forum).
-const LATENT_COLOURS: [[f32; 3]; 4] = [
-    [0.298, 0.207, 0.208],
-    [0.187, 0.286, 0.173],
-    [-0.158, 0.189, 0.264],
-    [-0.184, -0.271, -0.473],
-];
-/// The same for SDXL ("Explaining the SDXL latent space", Hugging Face's blog), and what is added.
-const LATENT_COLOURS_XL: [[f32; 3]; 4] = [
-    [0.471, 0.471, 0.471],
-    [-0.471, -0.039, 0.078],
-    [0.196, 0.118, -0.039],
-    [-0.549, -0.392, -0.275],
-];
-const LATENT_COLOURS_XL_OFFSET: [f32; 3] = [0.176, 0.098, 0.020];
 
 /// Red, green and blue from 0 to 255 become three planes from -1 to 1.
 pub(super) fn planes(picture: &Picture) -> Vec<f32> {
@@ -103,27 +86,6 @@ pub(super) fn resized_mask(mask: &Mask, size: Size) -> Option<Mask> {
     })
 }
 
-/// A small picture of latents, one pixel each.
-pub(super) fn preview(latents: &[f32], size: Size, family: Family) -> Picture {
-    let (height, width) = size.latent();
-    let (colours, offset) = match family {
-        Family::Sd15 | Family::Sd21 => (LATENT_COLOURS, [0.0; 3]),
-        Family::Sdxl => (LATENT_COLOURS_XL, LATENT_COLOURS_XL_OFFSET),
-    };
-    let pixels = width * height;
-    let planes: Vec<f32> = (0..3)
-        .flat_map(|colour| (0..pixels).map(move |pixel| (colour, pixel)))
-        .map(|(colour, pixel)| {
-            let channels = (0..LATENT_CHANNELS).map(|channel| {
-                let latent = latents.get(channel * pixels + pixel).copied().unwrap_or(0.0);
-                colours[channel][colour] * latent
-            });
-            channels.sum::<f32>() + offset[colour]
-        })
-        .collect();
-    picture(&planes, Size { width, height })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -173,14 +135,5 @@ mod tests {
         };
         let large = resized_mask(&mask, Size { width: 4, height: 2 }).unwrap();
         assert_eq!(large.levels, [0, 0, 255, 255, 0, 0, 255, 255]);
-    }
-
-    #[test]
-    fn previews_have_a_pixel_for_each_latent() {
-        for family in [Family::Sd15, Family::Sd21, Family::Sdxl] {
-            let preview = preview(&[0.0; 8], SIZE, family);
-            assert_eq!((preview.width, preview.height, preview.rgb.len()), (2, 1, 6));
-        }
-        assert_eq!(super::preview(&[0.0; 8], SIZE, Family::Sd15).rgb, [128; 6]);
     }
 }

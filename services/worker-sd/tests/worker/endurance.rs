@@ -44,7 +44,10 @@ impl Chance {
             });
         }
         if self.below(3) == 0 {
-            request.previews = Some(Previews { every_steps: 1 });
+            request.previews = Some(Previews {
+                every_steps: 1,
+                ..Previews::default()
+            });
         }
         if self.below(3) == 0 {
             request.loras = vec![LoraUse {

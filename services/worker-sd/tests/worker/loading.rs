@@ -3,8 +3,9 @@
 use std::path::Path;
 
 use rbee_service_kit::reason;
+use sd_worker_rbee::fidelity::Folder;
 
-use super::harness::{Worker, fixture, tiny};
+use super::harness::{Worker, fixture, quick, tiny};
 
 /// What a worker says of a file that it can't serve.
 async fn refusal(path: &Path, more: &[&str]) -> (String, String) {
@@ -72,6 +73,19 @@ fn with_nan(mut file: Vec<u8>) -> Vec<u8> {
         number.copy_from_slice(&0x7e00_u16.to_le_bytes());
     }
     file
+}
+
+#[tokio::test]
+async fn a_folder_in_diffusers_form_is_the_same_model() {
+    let pieces = Folder::open(&fixture("sd15-tiny")).unwrap();
+    let single = Worker::ready(&[]);
+    let folder = Worker::start(&pieces.folder().unwrap(), &[]);
+    folder.until("ready");
+    let of_single = single.generate(quick()).await.unwrap();
+    let of_folder = folder.generate(quick()).await.unwrap();
+    assert_eq!(of_folder.picture(), of_single.picture());
+    assert_eq!(of_folder.images[0].parameters, of_single.images[0].parameters);
+    assert_eq!(folder.info().await.model_info, single.info().await.model_info);
 }
 
 #[tokio::test]

@@ -134,7 +134,10 @@ async fn previews_are_small_and_come_as_often_as_asked_for() {
     let worker = Worker::ready(&[]);
     let mut request = quick();
     request.steps = Some(4);
-    request.previews = Some(Previews { every_steps: 2 });
+    request.previews = Some(Previews {
+        every_steps: 2,
+        ..Previews::default()
+    });
     let made = worker.generate(request).await.unwrap();
     assert!(
         !made.previews.is_empty() && made.previews.len() <= 2,

@@ -178,10 +178,12 @@ fn sd_from_wire(sd: &hive::SdWorkerSettings) -> Result<SdSettings, Fault> {
     in_range(&[
         ("sd.queue_length", sd.queue_length, 1024),
         ("sd.thread_count", sd.thread_count, 4096),
+        ("sd.slot_count", sd.slot_count, 64),
     ])?;
     Ok(SdSettings {
         queue_length: sd.queue_length,
         thread_count: sd.thread_count,
+        slot_count: sd.slot_count,
     })
 }
 

@@ -4,3 +4,5 @@ mod fixtures;
 mod golden;
 mod loading;
 mod lora;
+mod preview_vae;
+mod together;

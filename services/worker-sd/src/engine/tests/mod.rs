@@ -1,85 +1,17 @@
-use std::ops::ControlFlow;
+mod easel;
+mod together;
+
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
-use image::RgbImage;
 use parking_lot::Mutex;
-use rbee_artifacts::StableDiffusionVersion;
-use rbee_artifacts::detect::Prediction;
 use rbee_worker_kit::Engine as _;
 
 use super::*;
-use crate::domain::{Facts, ImageRequest};
-
-/// Makes grey pictures, a step for each word that it is given.
-struct Easel {
-    facts: Facts,
-    /// One word for each step; without a hand that gives words, all steps are made at once.
-    hand: Option<Mutex<Receiver<()>>>,
-    painted: Arc<Mutex<Vec<String>>>,
-}
-
-impl Easel {
-    fn set_up(hand: Option<Receiver<()>>) -> (Box<dyn Painter>, Arc<Mutex<Vec<String>>>) {
-        let painted = Arc::default();
-        let easel = Self {
-            facts: Facts {
-                version: StableDiffusionVersion::V1_5,
-                prediction: Prediction::Epsilon,
-                native_edge: 64,
-                inpainting: false,
-                distilled: None,
-            },
-            hand: hand.map(Mutex::new),
-            painted: Arc::clone(&painted),
-        };
-        (Box::new(easel), painted)
-    }
-}
-
-impl Painter for Easel {
-    fn facts(&self) -> &Facts {
-        &self.facts
-    }
-
-    fn paint(&mut self, work: &Work, progress: &mut dyn Progress) -> Result<Times, PaintError> {
-        let prompt = &work.request.prompt;
-        self.painted.lock().push(prompt.clone());
-        match prompt.as_str() {
-            "panic" => panic!("the brush broke"),
-            "nan" => return Err(EngineError::NotFinite.into()),
-            _ => {}
-        }
-        let total = work.choices.steps;
-        let on = |flow: ControlFlow<()>| match flow {
-            ControlFlow::Continue(()) => Ok(()),
-            ControlFlow::Break(()) => Err(PaintError::Cancelled),
-        };
-        on(progress.started(total))?;
-        for image in 0..work.request.count {
-            for step in 1..=total {
-                if let Some(hand) = &self.hand {
-                    let _ = hand.lock().recv();
-                }
-                on(progress.step(Step {
-                    image,
-                    step,
-                    total,
-                    sigma: 1.0,
-                    duration: Duration::from_millis(1),
-                }))?;
-                let preview = RgbImage::new(8, 8);
-                progress.preview(image, step, &preview);
-            }
-            let (width, height) = (work.choices.width, work.choices.height);
-            let picture = RgbImage::from_pixel(width, height, image::Rgb([7; 3]));
-            on(progress.picture(image, work.choices.seed + u64::from(image), &picture))?;
-        }
-        Ok(Times::default())
-    }
-}
+use crate::domain::ImageRequest;
+use easel::Easel;
 
 fn request(prompt: &str, steps: u32) -> ImageRequest {
     let mut request = ImageRequest {
@@ -91,9 +23,15 @@ fn request(prompt: &str, steps: u32) -> ImageRequest {
 }
 
 fn engine(queue: usize) -> (Engine, Sender<()>, Arc<Mutex<Vec<String>>>) {
+    engine_of(1, queue)
+}
+
+/// Paints as many side by side, a step of each for each word.
+fn engine_of(slots: usize, queue: usize) -> (Engine, Sender<()>, Arc<Mutex<Vec<String>>>) {
     let (hand, receiver) = channel();
     let (painter, painted) = Easel::set_up(Some(receiver));
     let config = EngineConfig {
+        slots,
         queue,
         model_id: "local:easel".into(),
     };
@@ -103,6 +41,7 @@ fn engine(queue: usize) -> (Engine, Sender<()>, Arc<Mutex<Vec<String>>>) {
 fn free_engine() -> Engine {
     let (painter, _) = Easel::set_up(None);
     let config = EngineConfig {
+        slots: 1,
         queue: 8,
         model_id: "local:easel".into(),
     };
@@ -185,6 +124,7 @@ async fn a_full_queue_says_when_to_come_back() {
     next(&mut first).await;
     let _second = engine.generate(request("2", 1), 0).unwrap();
     let Err(EngineError::QueueFull {
+        slots: 1,
         queue: 1,
         retry_after,
     }) = engine.generate(request("3", 1), 0)
