@@ -1,5 +1,7 @@
 //! The window's content: bar, tabs, panes, pages, and what stands in front of them.
 
+use std::path::Path;
+
 use dioxus::prelude::*;
 
 mod banner;
@@ -31,10 +33,24 @@ use crate::client::folder::Folder;
 use crate::model::connection::ConnectionState;
 use crate::pages::jobs::provide_jobs;
 use crate::stores::{Stores, provide_stores};
-use crate::theme;
 
-/// What keeps letters that are typed fast from being lost; for the head of the window's page.
-pub const TYPING: &str = include_str!("app/typing.js");
+/// What keeps letters that are typed fast from being lost.
+const TYPING: &str = include_str!("app/typing.js");
+
+/// The head of the window's page: its style and the theme that was chosen, so that the first thing that is painted looks
+/// as everything after it, and what listens to typing.
+#[must_use]
+pub fn head(folder: Option<&Path>) -> String {
+    let settings = folder.and_then(|folder| keep::settings(&Folder::at(folder.to_path_buf())));
+    let theme = settings.and_then(|settings| settings.theme.attribute());
+    let theme = theme.map_or(String::new(), |theme| {
+        format!("document.documentElement.dataset.theme = \"{theme}\";")
+    });
+    format!(
+        "<meta charset=\"utf-8\"><style>{}</style><script>{theme}{TYPING}</script>",
+        crate::theme::sheet()
+    )
+}
 
 /// Everything in the window.
 #[component]
@@ -46,7 +62,6 @@ pub fn App() -> Element {
     );
     provide_jobs(stores);
     let session = provide_session(stores, launch.folder.clone().map(Folder::at));
-    let sheet = use_hook(theme::sheet);
     keep::use_keeping(&session);
     commands::use_shortcuts(&session);
     use_future({
@@ -57,12 +72,13 @@ pub fn App() -> Element {
         }
     });
     #[cfg(feature = "desktop")]
+    keep::use_last_words(&session);
+    #[cfg(feature = "desktop")]
     pictures::use_pictures(stores.image.shelf());
     #[cfg(feature = "test-hook")]
     crate::hook::use_hook_socket();
     rsx! {
         document::Title { "rbee" }
-        document::Style { {sheet} }
         Shell {}
     }
 }

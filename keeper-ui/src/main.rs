@@ -4,9 +4,14 @@ use std::path::PathBuf;
 
 use clap::Parser;
 use dioxus::desktop::tao::dpi::LogicalSize;
+use dioxus::desktop::tao::window::Icon;
 use dioxus::desktop::{Config, WindowBuilder};
-use rbee_keeper::app::{App, Launch};
+use rbee_keeper::app::{self, App, Launch};
 use rbee_keeper::client::folder::Folder;
+use rbee_keeper::theme;
+
+/// Pixels along an edge of the window's icon: what task bars of dense screens show.
+const ICON_EDGE: u32 = 128;
 
 /// The window onto a cluster: a tab for each worker, text and pictures side by side.
 #[derive(Debug, Parser)]
@@ -44,13 +49,13 @@ fn main() {
     let (width, height) = arguments.size;
     let window = WindowBuilder::new()
         .with_title("rbee")
+        .with_window_icon(Icon::from_rgba(theme::icon(ICON_EDGE), ICON_EDGE, ICON_EDGE).ok())
         .with_inner_size(LogicalSize::new(width, height))
         .with_min_inner_size(LogicalSize::new(480.0, 360.0));
-    let head = format!("<script>{}</script>", rbee_keeper::app::TYPING);
     let config = Config::new()
         .with_window(window)
         .with_menu(None)
-        .with_custom_head(head);
+        .with_custom_head(app::head(launch.folder.as_deref()));
     dioxus::LaunchBuilder::desktop()
         .with_cfg(config)
         .with_context(launch)

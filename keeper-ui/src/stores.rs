@@ -1,5 +1,7 @@
 //! What the window knows, as signals: one for each area, so that a part that changes draws anew what shows it and no more.
 
+use std::time::Duration;
+
 use dioxus::prelude::*;
 
 use crate::client::album::Album;
@@ -15,7 +17,7 @@ use crate::model::narration::NarrationView;
 use crate::model::overlay::Overlay;
 use crate::model::settings::Settings;
 use crate::model::telemetry::TelemetryView;
-use crate::model::toasts::ToastList;
+use crate::model::toasts::{ToastAction, ToastList, ToastTone};
 use crate::model::workspace::Workspace;
 use crate::panes::image::ImageStore;
 use crate::panes::text::ChatStore;
@@ -82,6 +84,31 @@ impl Stores {
         }
     }
 }
+
+impl Stores {
+    /// Shows a message in the corner: for a while, or until it is waved away where something failed.
+    pub fn toast(self, tone: ToastTone, title: &str, text: &str, action: Option<(String, ToastAction)>) {
+        let mut toasts = self.toasts;
+        // With something to press it stays a little longer.
+        let shown = if action.is_some() {
+            SHOWN_WITH_ACTION
+        } else {
+            SHOWN
+        };
+        let id = toasts.write().push(tone, title, text, action);
+        if tone != ToastTone::Bad {
+            dioxus::core::spawn_forever(async move {
+                tokio::time::sleep(shown).await;
+                toasts.write().dismiss(id);
+            });
+        }
+    }
+}
+
+/// How long a message is shown.
+const SHOWN: Duration = Duration::from_secs(6);
+/// The same where there is something to press.
+const SHOWN_WITH_ACTION: Duration = Duration::from_secs(10);
 
 /// The stores of this window.
 ///

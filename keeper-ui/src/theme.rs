@@ -1,5 +1,9 @@
 //! The window's one style sheet: tokens, what holds everywhere, and each part's own styles.
 
+mod icon;
+
+pub use icon::icon;
+
 use crate::components;
 
 /// Colours, spaces, sizes.

@@ -43,6 +43,37 @@ pub(super) fn archive(folder: &std::path::Path) -> Archive {
     Archive::at(folder.join("conversations"))
 }
 
+/// What is written down, as it is now.
+struct Kept {
+    folder: Folder,
+    settings: Settings,
+    /// The workspace, and the server that it is of.
+    workspace: Option<(String, SavedWorkspace)>,
+}
+
+impl Kept {
+    /// Reads the stores, so that an effect hears of their changes.
+    fn of(session: &Session, folder: &Folder) -> Self {
+        let saved = session.stores.workspace.read().saved();
+        Self {
+            folder: folder.clone(),
+            settings: session.stores.settings.read().clone(),
+            workspace: session.address().map(|address| (address, saved)),
+        }
+    }
+
+    fn write(self) -> std::io::Result<()> {
+        let before = self::settings(&self.folder);
+        let changed = before.as_ref() != Some(&self.settings);
+        if changed && (before.is_some() || self.settings != Settings::default()) {
+            self.folder.write(SETTINGS, &self.settings)?;
+        }
+        self.workspace.map_or(Ok(()), |(address, saved)| {
+            keep_workspace(&self.folder, &address, saved)
+        })
+    }
+}
+
 fn keep_workspace(folder: &Folder, address: &str, saved: SavedWorkspace) -> std::io::Result<()> {
     let mut all: BTreeMap<String, SavedWorkspace> = folder.read(WORKSPACES).unwrap_or_default();
     if all.get(address) == Some(&saved) {
@@ -54,33 +85,44 @@ fn keep_workspace(folder: &Folder, address: &str, saved: SavedWorkspace) -> std:
 
 /// Writes settings and workspace down whenever they changed.
 pub(super) fn use_keeping(session: &Session) {
-    let stores = session.stores;
     let Some(folder) = session.folder().cloned() else {
         return;
     };
     let mut pending = use_signal(|| None::<Task>);
     let session = session.clone();
     use_effect(move || {
-        let settings = stores.settings.read().clone();
-        let saved = stores.workspace.read().saved();
-        let address = session.address();
-        let folder = folder.clone();
+        let kept = Kept::of(&session, &folder);
         let write = spawn(async move {
             tokio::time::sleep(CALM).await;
-            let written = tokio::task::spawn_blocking(move || {
-                let before = self::settings(&folder);
-                if before.as_ref() != Some(&settings) && (before.is_some() || settings != Settings::default())
-                {
-                    folder.write(SETTINGS, &settings)?;
-                }
-                address.map_or(Ok(()), |address| keep_workspace(&folder, &address, saved))
-            });
-            if let Ok(Err(error)) = written.await {
+            if let Ok(Err(error)) = tokio::task::spawn_blocking(move || kept.write()).await {
                 tracing::warn!(%error, "cannot keep how the window looks");
             }
         });
         if let Some(before) = pending.replace(Some(write)) {
             before.cancel();
+        }
+    });
+}
+
+/// Writes down at once what is still to be written when the window is told to close: nothing waits for a moment that
+/// does not come any more.
+#[cfg(feature = "desktop")]
+pub(super) fn use_last_words(session: &Session) {
+    use dioxus::desktop::tao::event::{Event, WindowEvent};
+
+    let session = session.clone();
+    dioxus::desktop::use_wry_event_handler(move |event, _| {
+        let Event::WindowEvent {
+            event: WindowEvent::CloseRequested,
+            ..
+        } = event
+        else {
+            return;
+        };
+        session.stores.chat.end();
+        let kept = session.folder().map(|folder| Kept::of(&session, folder));
+        if let Some(Err(error)) = kept.map(Kept::write) {
+            tracing::warn!(%error, "cannot keep how the window looks");
         }
     });
 }

@@ -163,6 +163,7 @@ fn Messages() -> Element {
                     Some((_, ToastAction::ReopenTab)) => session.reopen_tab(),
                     Some((_, ToastAction::Open(page))) => session.open(page),
                     Some((_, ToastAction::Show(worker))) => session.reveal(&worker),
+                    Some((_, ToastAction::Restore(conversation))) => session.stores.chat.restore(&conversation),
                     None => {}
                 }
             },

@@ -283,15 +283,7 @@ impl Session {
 
     /// Shows a message for a while.
     pub fn toast(&self, tone: ToastTone, title: &str, text: &str, action: Option<(String, ToastAction)>) {
-        let mut toasts = self.stores.toasts;
-        let id = toasts.write().push(tone, title, text, action);
-        // Errors stay until they are read.
-        if tone != ToastTone::Bad {
-            dioxus::core::spawn_forever(async move {
-                tokio::time::sleep(std::time::Duration::from_secs(6)).await;
-                toasts.write().dismiss(id);
-            });
-        }
+        self.stores.toast(tone, title, text, action);
     }
 
     /// Shows a failure for as long as it takes to read it.

@@ -16,6 +16,7 @@ if (field && field.value !== text) { field.value = text; }
 /// A field's text on both sides. Copied freely; copies are the same field.
 #[derive(Clone, Copy, PartialEq)]
 pub struct Typed {
+    id: CopyValue<String>,
     first: CopyValue<String>,
     heard: CopyValue<String>,
 }
@@ -27,6 +28,13 @@ impl Typed {
         self.first.peek().clone()
     }
 
+    /// Puts a text into the field at once. Otherwise a changed value is written when the window has drawn what else changed,
+    /// which takes its time while an answer streams on a busy machine.
+    pub fn write(self, text: &str) {
+        self.heard(text);
+        drop(document::eval(WRITE).send((self.id.peek().clone(), text.to_owned())));
+    }
+
     /// The field told this text; it has it and need not be told.
     pub fn heard(mut self, text: &str) {
         text.clone_into(&mut self.heard.write());
@@ -36,6 +44,7 @@ impl Typed {
 /// Keeps the field with this id at `value`, which changes by what is typed and otherwise.
 pub fn use_typed(id: &str, value: &str) -> Typed {
     let typed = use_hook(|| Typed {
+        id: CopyValue::new(id.to_owned()),
         first: CopyValue::new(value.to_owned()),
         heard: CopyValue::new(value.to_owned()),
     });

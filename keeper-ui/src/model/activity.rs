@@ -43,8 +43,8 @@ fn has_all(line: &NarrationLine, words: &[String]) -> bool {
         return true;
     }
     let about = [
-        line.job.as_ref().map(|id| id.as_str()),
-        line.worker.as_ref().map(|id| id.as_str()),
+        line.job.as_ref().map(super::ids::JobId::as_str),
+        line.worker.as_ref().map(super::ids::WorkerId::as_str),
     ];
     let fields = line.fields.values().map(String::as_str);
     let all: Vec<&str> = [line.message.as_str(), line.service.as_str()]

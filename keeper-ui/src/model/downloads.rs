@@ -157,6 +157,24 @@ impl Job {
         words.join(" · ")
     }
 
+    /// What is told when it has ended, and whether that is good; nothing where somebody here ended it.
+    #[must_use]
+    pub fn ending(&self) -> Option<(bool, String)> {
+        let name = self.short_subject();
+        let done = match self.kind {
+            JobKind::Download => format!("{name} is here"),
+            JobKind::ImportModel => format!("{name} is imported"),
+            JobKind::ImportWorker | JobKind::InstallWorker => format!("{name} is installed"),
+            JobKind::Verify => format!("{name} is sound"),
+            JobKind::Unknown => format!("{name} is done"),
+        };
+        match &self.state {
+            JobState::Succeeded => Some((true, done)),
+            JobState::Failed { .. } => Some((false, format!("{name} failed"))),
+            JobState::Pending | JobState::Running | JobState::Stopped => None,
+        }
+    }
+
     /// Whether a part of it stays when it is stopped, to go on from.
     #[must_use]
     pub fn can_resume(&self) -> bool {
@@ -167,7 +185,11 @@ impl Job {
     #[must_use]
     pub fn short_subject(&self) -> &str {
         let name = self.subject.rsplit('/').next().unwrap_or(&self.subject);
-        name.strip_prefix("local:").unwrap_or(name)
+        match name.rsplit_once(':') {
+            // The one file of several.
+            Some((_, file)) if file.contains('.') => file,
+            _ => name.strip_prefix("local:").unwrap_or(name),
+        }
     }
 }
 
@@ -220,6 +242,16 @@ impl<F> Default for DownloadsView<F> {
 }
 
 impl<F> DownloadsView<F> {
+    /// The job of this event, if it ends with it: it went on here before.
+    #[must_use]
+    pub fn ends<'a>(&self, event: &'a DownloadsEvent<F>) -> Option<&'a Job> {
+        let DownloadsEvent::Progress(job, _) = event else {
+            return None;
+        };
+        let known = &self.jobs.get(&job.id)?.job;
+        (job.state.has_ended() && !known.state.has_ended()).then_some(job)
+    }
+
     /// Takes in what happened.
     pub fn apply(&mut self, event: DownloadsEvent<F>) {
         match event {

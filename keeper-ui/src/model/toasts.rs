@@ -1,5 +1,6 @@
 //! What just happened, shown in a corner for a while.
 
+use super::chat::ConversationId;
 use super::ids::WorkerId;
 use super::workspace::Page;
 
@@ -12,6 +13,8 @@ pub enum ToastAction {
     Open(Page),
     /// Shows a worker.
     Show(WorkerId),
+    /// Puts a conversation back that was deleted.
+    Restore(ConversationId),
 }
 
 /// How much it matters.

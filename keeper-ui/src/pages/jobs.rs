@@ -9,9 +9,11 @@ use tokio::sync::{Notify, mpsc};
 use crate::client::cluster::Cluster;
 use crate::client::failure::Failure;
 use crate::client::provisioner;
-use crate::model::downloads::DownloadsEvent;
+use crate::model::downloads::{DownloadsEvent, Job, JobKind, JobState};
 use crate::model::ids::{JobId, ModelId};
 use crate::model::import::ImportDraft;
+use crate::model::toasts::{ToastAction, ToastTone};
+use crate::model::workspace::Page;
 use crate::stores::Stores;
 
 /// Events that may wait for the window; a job tells more often than one can look.
@@ -146,8 +148,35 @@ async fn keep(cluster: Cluster, mut stores: Stores, look: Arc<Notify>) {
     let following = tokio::spawn(provisioner::follow_jobs(cluster, sender, look));
     let mut told = Vec::new();
     while events.recv_many(&mut told, WAITING).await > 0 {
-        let mut downloads = stores.downloads.write();
-        told.drain(..).for_each(|event| downloads.apply(event));
+        let mut ended = Vec::new();
+        {
+            let mut downloads = stores.downloads.write();
+            for event in told.drain(..) {
+                ended.extend(downloads.ends(&event).cloned());
+                downloads.apply(event);
+            }
+        }
+        ended.iter().for_each(|job| tell_end(stores, job));
     }
     following.abort();
+}
+
+/// Says in the corner that a job has ended: whoever asked for it may be at something else by now.
+fn tell_end(stores: Stores, job: &Job) {
+    let Some((good, title)) = job.ending() else {
+        return;
+    };
+    let (tone, text) = match &job.state {
+        JobState::Failed { message, .. } => (ToastTone::Bad, message.as_str()),
+        _ => (ToastTone::Good, ""),
+    };
+    let show = (!good || job.brought.is_some()).then(|| {
+        let page = if job.kind == JobKind::InstallWorker {
+            Page::Marketplace
+        } else {
+            Page::Models
+        };
+        (page.label().to_owned(), ToastAction::Open(page))
+    });
+    stores.toast(tone, &title, text, show);
 }

@@ -43,6 +43,7 @@ impl ContextMeter {
     pub fn words(&self) -> String {
         match (self.used, self.limit) {
             (Some(used), Some(limit)) => format!("{} of {} tokens", grouped(used), grouped(limit)),
+            (Some(1), None) => "1 token".to_owned(),
             (Some(used), None) => format!("{} tokens", grouped(used)),
             (None, Some(limit)) => format!("room for {} tokens", grouped(limit)),
             (None, None) => "not known".to_owned(),

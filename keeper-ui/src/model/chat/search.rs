@@ -167,7 +167,7 @@ mod tests {
         let mut library = library(&["x"]);
         let id = ConversationId::new("c0").unwrap();
         library.change(&id, |conversation| {
-            conversation.title = Title::Given("Journey".into())
+            conversation.title = Title::Given("Journey".into());
         });
         assert_eq!(search(&library, "journey")[0].message, None);
     }

@@ -118,7 +118,7 @@ impl Smoother {
     }
 
     fn show(&mut self, characters: usize) {
-        if let Some(end) = self.boundaries.drain(..characters).last() {
+        if let Some(end) = self.boundaries.drain(..characters).next_back() {
             self.shown_bytes = end;
         }
         self.shown_characters += characters;

@@ -19,6 +19,10 @@ pub struct MessageId(pub u32);
 /// What a message says.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "about half of all messages are the large one"
+)]
 pub enum Said {
     /// By the person.
     Question(String),

@@ -135,3 +135,25 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn an_end_is_told_once_and_only_of_what_went_on_here() {
+    let mut view = View::default();
+    let ended = progress(job("1", "a/b", JobState::Succeeded));
+    assert_eq!(view.ends(&ended), None, "it was over before this window looked");
+    view.apply(progress(job("1", "a/b", JobState::Running)));
+    let told = view.ends(&ended).and_then(Job::ending);
+    assert_eq!(told, Some((true, "b is here".to_owned())));
+    view.apply(ended.clone());
+    assert_eq!(view.ends(&ended), None);
+
+    let failed = JobState::Failed {
+        reason: "DISK_FULL".to_owned(),
+        message: "no room".to_owned(),
+    };
+    assert_eq!(
+        job("2", "a/b", failed).ending(),
+        Some((false, "b failed".to_owned()))
+    );
+    assert_eq!(job("2", "a/b", JobState::Stopped).ending(), None);
+}

@@ -203,9 +203,9 @@ impl Builder {
                 }) = self.stack.last_mut()
                 {
                     if *head {
-                        *first = std::mem::take(cells)
+                        *first = std::mem::take(cells);
                     } else {
-                        rows.push(std::mem::take(cells))
+                        rows.push(std::mem::take(cells));
                     }
                 }
             }

@@ -46,8 +46,8 @@ pub fn WorkersPage() -> Element {
                     WorkerDeed::Open(id) => session.reveal(&id),
                     WorkerDeed::Spawn => overlay.set(Some(Overlay::Spawn { kind: None, model: None })),
                     WorkerDeed::Restart(id) | WorkerDeed::Stop(id) if !stores.cluster.peek().workers.contains_key(&id) => {}
-                    WorkerDeed::Restart(id) => call(session.clone(), id, true),
-                    WorkerDeed::Stop(id) => call(session.clone(), id, false),
+                    WorkerDeed::Restart(id) => call(session.clone(), &id, true),
+                    WorkerDeed::Stop(id) => call(session.clone(), &id, false),
                 }
             },
         }
@@ -55,8 +55,8 @@ pub fn WorkersPage() -> Element {
 }
 
 /// Restarts or stops a worker; what goes wrong is said in a corner.
-fn call(session: crate::app::Session, id: WorkerId, restart: bool) {
-    let worker = session.stores.cluster.peek().workers.get(&id).cloned();
+fn call(session: crate::app::Session, id: &WorkerId, restart: bool) {
+    let worker = session.stores.cluster.peek().workers.get(id).cloned();
     let client = session.stores.client.peek().clone();
     let (Some(worker), Some(client)) = (worker, client) else {
         return;

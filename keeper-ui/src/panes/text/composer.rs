@@ -24,12 +24,16 @@ pub(super) fn Composer(
     let id = use_identity("composer");
     let typed = use_typed(&id, &draft);
     let sendable = obstacle.is_none() && !speaking && !draft.trim().is_empty();
+    let send = move || {
+        if sendable {
+            typed.write("");
+            onevent.call(PaneEvent::Send);
+        }
+    };
     let onkeydown = move |event: KeyboardEvent| match event.key() {
         Key::Enter if !event.modifiers().shift() && !event.is_composing() => {
             event.prevent_default();
-            if sendable {
-                onevent.call(PaneEvent::Send);
-            }
+            send();
         }
         Key::Escape if speaking => onevent.call(PaneEvent::Stop),
         _ => {}
@@ -69,7 +73,7 @@ pub(super) fn Composer(
                         label: "Send",
                         variant: ButtonVariant::Primary,
                         disabled: !sendable,
-                        onclick: move |_| onevent.call(PaneEvent::Send),
+                        onclick: move |_| send(),
                     }
                 }
             }

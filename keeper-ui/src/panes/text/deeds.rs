@@ -12,7 +12,7 @@ use crate::model::chat::{
     ConversationId, MessageId, Remedy, Sampling, Title, TranscriptError, to_json, to_markdown,
 };
 use crate::model::cluster::Worker;
-use crate::model::toasts::ToastTone;
+use crate::model::toasts::{ToastAction, ToastTone};
 use crate::stores::Stores;
 
 /// Where something is done.
@@ -99,14 +99,17 @@ impl Deed {
     fn ask(&mut self, id: &ConversationId, asked: Option<Result<MessageId, TranscriptError>>) {
         match asked {
             Some(Ok(question)) => self.answer(id, question, None),
-            Some(Err(error)) => tracing::warn!(%error, "a question was not taken"),
-            None => {}
+            Some(Err(error)) => self.refuse("This can't be asked", &error.to_string()),
+            None => self.refuse("This can't be asked", "The conversation was deleted."),
         }
     }
 
     fn answer(&mut self, id: &ConversationId, question: MessageId, instead: Option<MessageId>) {
         let Some(cluster) = self.stores.client.peek().clone() else {
-            return;
+            return self.refuse(
+                "No answer was asked for",
+                "There is no connection to the cluster yet.",
+            );
         };
         let (model, speaker) = (self.worker.model.as_str(), speaker(&self.worker));
         if let Err(trouble) = self
@@ -114,8 +117,13 @@ impl Deed {
             .chat
             .answer(id, question, instead, model, cluster, speaker)
         {
-            tracing::warn!(sentence = trouble.sentence, "no answer was asked for");
+            self.refuse("No answer was asked for", &trouble.sentence);
         }
+    }
+
+    /// Says why nothing comes of what was done.
+    fn refuse(&self, title: &str, why: &str) {
+        self.stores.toast(ToastTone::Bad, title, why, None);
     }
 
     fn again(&mut self, id: &ConversationId, answer: MessageId) {
@@ -151,7 +159,7 @@ impl Deed {
     }
 
     fn delete(&mut self, open: &ConversationId, gone: &ConversationId) {
-        let mut store = self.stores.chat;
+        let store = self.stores.chat;
         if store.live.peek().contains_key(gone) {
             return;
         }
@@ -159,8 +167,11 @@ impl Deed {
             let new = store.begin(&self.worker.model);
             self.open(new, None);
         }
-        store.library.write().remove(gone);
-        store.save_soon();
+        if let Some(name) = store.delete(gone) {
+            let undo = Some(("Undo".to_owned(), ToastAction::Restore(gone.clone())));
+            self.stores
+                .toast(ToastTone::Info, "Conversation deleted", &name, undo);
+        }
     }
 
     fn set(&mut self, id: &ConversationId, change: impl FnOnce(&mut Sampling)) {
@@ -176,15 +187,11 @@ impl Deed {
             ExportFormat::Json => (to_json(&conversation), "json"),
         };
         let name = files::file_name(&conversation.name(), extension);
-        let mut toasts = self.stores.toasts;
+        let stores = self.stores;
         spawn(async move {
             if let Err(error) = files::save(&name, text).await {
-                toasts.write().push(
-                    ToastTone::Bad,
-                    "The conversation was not written",
-                    &error.to_string(),
-                    None,
-                );
+                let why = error.to_string();
+                stores.toast(ToastTone::Bad, "The conversation was not written", &why, None);
             }
         });
     }

@@ -71,7 +71,7 @@ impl ChatStore {
     }
 
     /// Puts an answer that has ended into its conversation.
-    fn keep(mut self, id: &ConversationId, live: &Live) {
+    pub(super) fn keep(mut self, id: &ConversationId, live: &Live) {
         let (message, answer) = {
             let live = live.answer.peek();
             (live.message, live.answer().clone())

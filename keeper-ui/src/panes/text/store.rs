@@ -1,6 +1,6 @@
 //! All conversations, the answers that come, and what each pane shows. They outlive their panes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -11,11 +11,14 @@ use tokio::sync::Notify;
 
 use crate::client::archive::Archive;
 use crate::client::text::TextFacts;
-use crate::model::chat::{Conversation, ConversationId, Library, LiveAnswer, MessageId};
+use crate::model::chat::{AnswerEvent, Conversation, ConversationId, Library, LiveAnswer, MessageId};
 use crate::model::ids::{ModelId, WorkerId};
 
 /// How long changes wait so that several are written at once.
 const WRITE_AFTER: Duration = Duration::from_millis(700);
+
+/// Deleted conversations that can still be put back: as many as messages that say so.
+const DELETED: usize = 4;
 
 /// An answer that comes, and the way to stop it.
 #[derive(Debug, Clone)]
@@ -45,6 +48,8 @@ pub struct ChatStore {
     pub(super) live: Signal<BTreeMap<ConversationId, Live>>,
     panes: Signal<BTreeMap<WorkerId, Signal<PaneMemory>>>,
     archive: Signal<Option<Archive>>,
+    /// What was deleted last, so that it can be put back.
+    deleted: Signal<VecDeque<Rc<Conversation>>>,
     loaded: Signal<bool>,
     saving: Signal<bool>,
 }
@@ -58,6 +63,7 @@ impl ChatStore {
             live: Signal::new(BTreeMap::new()),
             panes: Signal::new(BTreeMap::new()),
             archive: Signal::new(archive),
+            deleted: Signal::new(VecDeque::new()),
             loaded: Signal::new(false),
             saving: Signal::new(false),
         }
@@ -184,6 +190,31 @@ impl ChatStore {
         changed
     }
 
+    /// Deletes a conversation; its name, if it is worth putting back.
+    pub(super) fn delete(mut self, id: &ConversationId) -> Option<String> {
+        let gone = self.library.write().remove(id)?;
+        self.save_soon();
+        if gone.transcript.is_empty() && gone.system.is_empty() {
+            return None;
+        }
+        let name = gone.name();
+        let mut deleted = self.deleted.write();
+        deleted.push_back(gone);
+        let surplus = deleted.len().saturating_sub(DELETED);
+        deleted.drain(..surplus);
+        Some(name)
+    }
+
+    /// Puts a conversation back that was deleted.
+    pub fn restore(mut self, id: &ConversationId) {
+        let place = self.deleted.peek().iter().position(|one| one.id == *id);
+        let conversation = place.and_then(|place| self.deleted.write().remove(place));
+        if let Some(conversation) = conversation {
+            self.library.write().restore(conversation);
+            self.save_soon();
+        }
+    }
+
     /// Stops the answer that comes in a conversation.
     pub(super) fn stop(self, id: &ConversationId) {
         if let Some(live) = self.live.peek().get(id) {
@@ -204,8 +235,24 @@ impl ChatStore {
         });
     }
 
-    /// Writes what changed, now. For the end of the window.
-    pub fn save(mut self) {
+    /// The end of the window: answers that come are kept as far as they came, and all that changed is written.
+    pub fn end(self) {
+        let coming: Vec<_> = self
+            .live
+            .peek()
+            .iter()
+            .map(|(id, live)| (id.clone(), live.clone()))
+            .collect();
+        for (id, live) in coming {
+            let mut answer = live.answer;
+            answer.write().apply(AnswerEvent::Stopped, Duration::ZERO);
+            self.keep(&id, &live);
+        }
+        self.save();
+    }
+
+    /// Writes what changed, now.
+    fn save(mut self) {
         let archive = self.archive.peek().clone();
         let Some(archive) = archive else { return };
         if !self.library.peek().has_unsaved() {
