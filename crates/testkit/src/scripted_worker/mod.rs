@@ -2,8 +2,8 @@
 //!
 //! It speaks the whole protocol between a hive and a worker: the command line, the token on its
 //! standard input, the reports on its standard output, health, reflection and the worker's services
-//! on its socket. Only the text is made up. If its model file begins with `{` it is a [`Script`];
-//! with any other file it behaves.
+//! on its socket. Only the text is made up. If its model file begins with `{` it is a [`Script`], or
+//! has one behind a real model ([`Script::behind`]); with any other file it behaves.
 //!
 //! A script says beforehand what the worker does. One that serves can also be told what to do *now*:
 //! by the text of a chat message or prompt ([`Act::to_message`]), which needs a way to reach it, or by

@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use super::Act;
 
+/// What stands between a real model file and the script behind it.
+const MARK: &[u8] = b"\nscripted worker: ";
+
 /// What the worker does besides serving. Everything is off by default.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -135,13 +138,23 @@ impl Script {
         serde_json::to_vec(self).expect("a script is made of numbers and strings")
     }
 
+    /// The same behind a real model file, which can then be imported like any other: what follows the tensors is read by
+    /// nobody else.
+    #[must_use]
+    pub fn behind(&self, model: &[u8]) -> Vec<u8> {
+        [model, MARK, &self.to_model()].concat()
+    }
+
     /// What the worker with this model file does in this start, which is counted.
     pub(super) fn begin(model: &Path) -> std::io::Result<Self> {
         let content = std::fs::read(model)?;
-        if !content.starts_with(b"{") {
-            return Ok(Self::default());
-        }
-        let script: Self = serde_json::from_slice(&content)?;
+        let marked = content.windows(MARK.len()).rposition(|bytes| bytes == MARK);
+        let script = match marked {
+            Some(place) => &content[place + MARK.len()..],
+            None if content.starts_with(b"{") => &content[..],
+            None => return Ok(Self::default()),
+        };
+        let script: Self = serde_json::from_slice(script)?;
         let misbehaves = script.starts.as_ref().map_or(Ok(true), Starts::begin)?;
         Ok(if misbehaves { script } else { script.behaving() })
     }
@@ -206,6 +219,8 @@ mod tests {
         let other = folder.path().join("other.gguf");
         std::fs::write(&other, b"GGUF").unwrap();
         assert_eq!(Script::begin(&other).unwrap(), Script::default());
+        std::fs::write(&other, script.behind(b"GGUF")).unwrap();
+        assert_eq!(Script::begin(&other).unwrap(), script);
     }
 
     #[test]
