@@ -2,6 +2,7 @@
 
 mod catalog;
 mod download;
+mod keeper;
 mod llm;
 mod proxy;
 mod sd;
@@ -29,6 +30,8 @@ enum Subject {
     Catalog(catalog::Arguments),
     /// Downloads a large file from a hub on loopback, in turns with `curl | sha256sum`; then with a `kill -9` at half.
     Download(download::Arguments),
+    /// The window: first paint, frames of an idle page, of both panes streaming and of a long conversation, and what it takes.
+    Keeper(keeper::Arguments),
     /// The text worker and llama.cpp in turns, on both real models.
     Llm(llm::Arguments),
     /// What the hive adds to the latency of a worker's messages, and how many pass in a second of one core.
@@ -42,6 +45,7 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<ExitCo
     match &arguments.subject {
         Subject::Catalog(arguments) => catalog::run(workspace, arguments),
         Subject::Download(arguments) => download::run(workspace, arguments),
+        Subject::Keeper(arguments) => keeper::run(workspace, arguments),
         Subject::Llm(arguments) => llm::run(workspace, arguments),
         Subject::Proxy(arguments) => proxy::run(workspace, arguments),
         Subject::Sd(arguments) => sd::run(workspace, arguments),
@@ -58,6 +62,8 @@ fn work_folder(workspace: &Workspace, parent: Option<&Path>) -> Result<TempDir> 
 /// A measuring program: an example of a package, which prints one JSON report.
 struct Program<'a> {
     package: &'a str,
+    /// Features that both need, if any.
+    features: Option<&'a str>,
     /// The package's own program, which is what is measured.
     binary: &'a str,
     example: &'a str,
@@ -84,7 +90,12 @@ fn measure(
         "--bins",
         "--examples",
     ];
-    process::run(workspace.cargo("build").args(build))?;
+    let mut cargo = workspace.cargo("build");
+    cargo.args(build);
+    if let Some(features) = program.features {
+        cargo.args(["--features", features]);
+    }
+    process::run(&mut cargo)?;
     let release = workspace.target.join("release");
     let folder = work_folder(workspace, program.folder)?;
     let output = Command::new(release.join("examples").join(program.example))

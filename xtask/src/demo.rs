@@ -1,12 +1,14 @@
-//! `cargo xtask demo --headless`: a whole cluster on this machine, from nothing to a streaming answer and a picture that
-//! is made at the same time.
+//! `cargo xtask demo`: a whole cluster on this machine, from nothing to a text worker and an image worker, in the window
+//! side by side; or with `--headless` to a streaming answer and a picture that is made at the same time.
 //!
 //! The demo does what a user would do by hand, with the same programs: `rbee up`, `rbee model import`,
-//! `rbee worker spawn`, `rbee image`, `rbee chat`. It works in a folder of its own and leaves nothing behind.
+//! `rbee worker spawn`, then `rbee-keeper`, or `rbee image` and `rbee chat`. It works in a folder of its own and leaves
+//! nothing behind.
 
 mod cluster;
 mod painting;
 mod result;
+mod window;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -31,18 +33,19 @@ const MOST_TOKENS: &str = "300";
 
 #[derive(clap::Args, Debug)]
 pub(crate) struct Arguments {
-    /// Show the answer in this terminal (the desktop window is not part of this version yet).
+    /// Without the window: ask a question and paint a picture at the same time, and show both in this terminal.
     #[arg(long)]
     headless: bool,
     /// What to ask the model.
     #[arg(
         long,
         value_name = "TEXT",
+        requires = "headless",
         default_value = "Write a Rust function that checks whether a number is prime. Answer with the function only."
     )]
     prompt: String,
     /// For scripts: everything else goes to standard error, and the last line of standard output is one JSON object.
-    #[arg(long)]
+    #[arg(long, requires = "headless")]
     json: bool,
     /// Keep the cluster's folder, with its store and its log, and say where it is.
     #[arg(long)]
@@ -51,13 +54,18 @@ pub(crate) struct Arguments {
 
 /// Runs the demo. Exit status: 0 answered; 1 something failed; 2 wrong use; 130 interrupted.
 pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<ExitCode> {
-    if !arguments.headless {
+    if !arguments.headless && !window::has_screen(std::env::var_os) {
         eprintln!(
-            "cargo xtask demo: the window (rbee-keeper) is not built yet; the same in this terminal: cargo xtask demo --headless"
+            "cargo xtask demo: there is no screen for the window (neither DISPLAY nor WAYLAND_DISPLAY is set); \
+             the same in this terminal: cargo xtask demo --headless"
         );
         return Ok(ExitCode::from(2));
     }
-    system::ensure(&[Need::CCompiler, Need::Pip])?;
+    let mut needs = vec![Need::CCompiler, Need::Pip];
+    if !arguments.headless {
+        needs.push(Need::Webview);
+    }
+    system::ensure(&needs)?;
     say("building rbee and its workers (release)");
     let arguments_of_build = [
         "--release",
@@ -70,6 +78,10 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<ExitCo
         "sd-worker-rbee",
     ];
     process::run(workspace.cargo("build").args(arguments_of_build))?;
+    if !arguments.headless {
+        say("building the window (release)");
+        process::run(workspace.cargo("build").args(window::BUILD))?;
+    }
     let rbee = workspace.target.join("release/rbee");
     say("getting the model ready (491 MB, fetched once)");
     let model = fixtures::fetch_named(workspace, fixtures::DEMO_MODEL)?;
@@ -160,6 +172,11 @@ fn ask(
     for (id, kind) in [(MODEL_ID, "cpu-llm"), (painting::MODEL_ID, "cpu-sd")] {
         let spawn = ["worker", "spawn", id, "--type", kind, "--device", "cpu:0"];
         wait(interrupt, &mut cluster.rbee(spawn))?;
+    }
+    if !arguments.headless {
+        say("opening the window with both; the demo ends when it is closed");
+        window::show(interrupt, cluster)?;
+        return Ok(None);
     }
     let painting = Painting::begin(cluster, &models.picture)?;
     let before = painting.steps();

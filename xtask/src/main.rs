@@ -2,11 +2,13 @@
 //!
 //! | command | does |
 //! |---|---|
-//! | `cargo xtask demo --headless` | a whole cluster on this machine: one question, one streaming answer |
+//! | `cargo xtask demo` | a whole cluster on this machine, and the window with text and pictures side by side |
+//! | `cargo xtask demo --headless` | the same without a window: one question, one streaming answer, one picture |
 //! | `cargo xtask test` | everything CI checks; `.ci/run` calls exactly this |
 //! | `cargo xtask bench download` | how fast something is, beside what people would use instead |
 //! | `cargo xtask test --all` | that, and the store on an S3 server, which is built first |
 //! | `cargo xtask fidelity llm` | whether the text worker says the same as the references |
+//! | `cargo xtask keeper-shots` | pictures of the real window in its states, light and dark |
 //! | `cargo xtask fixtures` | fetches the real models that the demo and the tests use |
 //! | `cargo xtask tidy` | the house rules that no other tool checks |
 //!
@@ -19,6 +21,7 @@ mod fixtures;
 mod interrupt;
 mod process;
 mod s3_server;
+mod shots;
 mod system;
 mod test;
 mod tidy;
@@ -46,7 +49,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Starts a whole cluster on this machine and streams the answer to a prompt.
+    /// Starts a whole cluster on this machine and opens the window; or streams the answer to a prompt without one.
     Demo(demo::Arguments),
     /// Installs what the tests need and runs all of them: what CI runs.
     Test(test::Arguments),
@@ -54,6 +57,8 @@ enum Command {
     Bench(bench::Arguments),
     /// Compares with golden data of other implementations.
     Fidelity(fidelity::Arguments),
+    /// Takes pictures of the real window in its states, light and dark.
+    KeeperShots(shots::Arguments),
     /// Fetches the real models of the demo and the tests into the user's cache.
     Fixtures(fixtures::Arguments),
     /// Checks the house rules: error pages, links, dependencies, paths, file sizes.
@@ -67,6 +72,7 @@ fn main() -> ExitCode {
         Command::Test(arguments) => test::run(&workspace, arguments),
         Command::Bench(arguments) => bench::run(&workspace, arguments),
         Command::Fidelity(arguments) => fidelity::run(&workspace, arguments),
+        Command::KeeperShots(arguments) => shots::run(&workspace, arguments),
         Command::Fixtures(arguments) => fixtures::run(&workspace, arguments),
         Command::Tidy => tidy::run(&workspace),
     });

@@ -29,6 +29,7 @@ pub(crate) struct Arguments {
 pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<ExitCode> {
     let program = Program {
         package: "rbee-catalog",
+        features: None,
         binary: "rbee-catalog",
         example: "scale",
         measured: "--program",

@@ -52,6 +52,7 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<ExitCo
     }
     let program = Program {
         package: "llm-worker-rbee",
+        features: None,
         binary: "llm-worker-rbee-cpu",
         example: "speed",
         measured: "--worker",

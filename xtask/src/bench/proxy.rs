@@ -35,6 +35,7 @@ pub(crate) struct Arguments {
 pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<ExitCode> {
     let program = Program {
         package: "rbee-hive",
+        features: None,
         binary: "rbee-hive",
         example: "proxy",
         measured: "--hive",

@@ -80,6 +80,14 @@ impl Cluster {
         command
     }
 
+    /// The window onto this cluster, with a folder of its own beside the cluster's data.
+    pub(super) fn keeper(&self) -> Command {
+        let mut command = command(&self.rbee.with_file_name("rbee-keeper"), &self.folder);
+        command.arg("--server").arg(&self.address);
+        command.arg("--folder").arg(self.folder.join("keeper"));
+        command
+    }
+
     /// The last lines of its log.
     pub(super) fn log_tail(&self) -> String {
         let log = fs::read_to_string(self.folder.join("up.log")).unwrap_or_else(|error| error.to_string());
@@ -113,10 +121,10 @@ impl Drop for Cluster {
     }
 }
 
-/// `rbee` with its data in the folder, whatever the user has set for a cluster of their own; how much is
+/// A program with its data in the folder, whatever the user has set for a cluster of their own; how much is
 /// logged, and where traces go, stays theirs to say.
-fn command(rbee: &Path, folder: &Path) -> Command {
-    let mut command = Command::new(rbee);
+fn command(program: &Path, folder: &Path) -> Command {
+    let mut command = Command::new(program);
     for (name, _) in std::env::vars_os() {
         let is_theirs = name == "RBEE_LOG" || name == "RBEE_OTLP_ENDPOINT";
         if name.to_str().is_some_and(|name| name.starts_with("RBEE_")) && !is_theirs {
