@@ -2,6 +2,7 @@
 
 mod chat;
 mod conversation;
+mod health;
 mod host;
 mod hub;
 mod image;
@@ -22,6 +23,7 @@ use clap_complete::Shell;
 
 pub(crate) use chat::{ChatArgs, CompleteArgs, EmbedArgs};
 pub(crate) use conversation::ConversationArgs;
+pub(crate) use health::HealthArgs;
 pub(crate) use host::{DeviceCommand, DrainArgs, HiveCommand};
 pub(crate) use hub::{HubArg, LoginArgs, LoginCommand, SearchArgs};
 pub(crate) use image::{ImageArgs, ImageFormatArg, full_id};
@@ -95,6 +97,8 @@ pub(crate) enum Command {
     Up(Box<UpArgs>),
     /// Show the cluster on one screen
     Status,
+    /// Ask a server whether it is ready: exit code 0 if it is, 3 if nothing answers, 6 if it doesn't serve now
+    Health(HealthArgs),
     /// Watch what devices and workers do, live
     #[command(after_help = top::EXAMPLES)]
     Top(TopArgs),

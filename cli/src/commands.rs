@@ -14,6 +14,7 @@ mod events;
 mod everywhere;
 mod follow;
 mod generation;
+mod health;
 mod hive;
 mod image;
 mod install;
@@ -80,6 +81,7 @@ pub(crate) async fn run(cli: Cli, output: Output) -> Result<(), Failure> {
 async fn ask(command: Command, session: &Session) -> Result<(), Failure> {
     match command {
         Command::Status => status::run(session).await,
+        Command::Health(arguments) => health::run(&arguments, session).await,
         Command::Top(arguments) => top::run(&arguments, session).await,
         Command::Model(command) => model::run(command, session).await,
         Command::Worker(command) => worker::run(command, session).await,
@@ -103,6 +105,7 @@ fn name(command: &Command) -> &'static str {
     match command {
         Command::Up(_) => "rbee up",
         Command::Status => "rbee status",
+        Command::Health(_) => "rbee health",
         Command::Top(_) => "rbee top",
         Command::Model(_) => "rbee model",
         Command::Worker(_) => "rbee worker",

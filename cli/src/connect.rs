@@ -36,9 +36,7 @@ pub(crate) struct Cluster {
 impl Cluster {
     /// Connects to the server that the command line names.
     pub(crate) async fn connect(options: &Options) -> Result<Self, Failure> {
-        let token = client_token(options.token_file.as_deref(), std::env::var("RBEE_TOKEN").ok())?;
-        let address = options.server.trim_end_matches('/').to_owned();
-        let target = Target { address, token };
+        let target = target(options)?;
         let channel = connect(&target).await?;
         Ok(Self { target, channel })
     }
@@ -132,6 +130,12 @@ impl Cluster {
         Ok(answer.doing(|| "can't list the hives".into())?.into_inner().hives)
     }
 
+    /// Whether the catalog was started so lately that hives may not have told it of their workers.
+    pub(crate) async fn is_settling(&self) -> bool {
+        let answer = self.registry().list_hives(ListHivesRequest {}).await;
+        answer.is_ok_and(|answer| answer.into_inner().settling)
+    }
+
     /// All workers.
     pub(crate) async fn all_workers(&self) -> Result<Vec<Worker>, Failure> {
         let answer = self.registry().list_workers(ListWorkersRequest::default()).await;
@@ -160,20 +164,30 @@ impl Cluster {
     }
 }
 
+/// The server that the command line names.
+pub(crate) fn target(options: &Options) -> Result<Target, Failure> {
+    let token = client_token(options.token_file.as_deref(), std::env::var("RBEE_TOKEN").ok())?;
+    let address = options.server.trim_end_matches('/').to_owned();
+    Ok(Target { address, token })
+}
+
 async fn connect(target: &Target) -> Result<ClientChannel, Failure> {
     target
         .connect(CONNECT_TIMEOUT)
         .await
-        .map_err(|error| match &error {
-            TargetError::Unreachable { address, source } => {
-                let doing = format!("nothing answers at {address}");
-                Failure::of_error(Exit::Unreachable, doing, source).hint(hints::UNREACHABLE)
-            }
-            TargetError::Address { .. } | TargetError::Tls { .. } => {
-                Failure::new(Exit::Usage, error.to_string())
-            }
-            TargetError::Token | TargetError::WorkerId { .. } => Failure::new(Exit::Usage, error.to_string()),
-        })
+        .map_err(|error| failure(&error))
+}
+
+/// Why a server can't be called, for a person.
+pub(crate) fn failure(error: &TargetError) -> Failure {
+    match error {
+        TargetError::Unreachable { address, source } => {
+            let doing = format!("nothing answers at {address}");
+            Failure::of_error(Exit::Unreachable, doing, source).hint(hints::UNREACHABLE)
+        }
+        TargetError::Address { .. } | TargetError::Tls { .. } => Failure::new(Exit::Usage, error.to_string()),
+        TargetError::Token | TargetError::WorkerId { .. } => Failure::new(Exit::Usage, error.to_string()),
+    }
 }
 
 /// The token to show: of the file if one is named, else of the variable.

@@ -68,6 +68,7 @@ impl Exit {
             | reason::LEDGER_UNAVAILABLE
             | reason::TOO_MANY_JOBS
             | reason::CATALOG_UNAVAILABLE
+            | reason::PROVISIONER_UNAVAILABLE
             | reason::STORE_UNAVAILABLE
             | reason::VENDOR_RATE_LIMITED
             | reason::VENDOR_UNAVAILABLE

@@ -92,6 +92,7 @@ impl Failure {
         if let Some(cause) = status.source() {
             let mut failure = Self::of_error(Exit::Unreachable, doing, cause);
             failure.hints.push(hints::UNREACHABLE.to_owned());
+            failure.reason = RemoteFault::from(status).reason;
             return failure;
         }
         let fault = RemoteFault::from(status);

@@ -30,6 +30,11 @@ fn a_new_cluster_is_empty_and_says_what_to_do() {
 
     let screen = cluster.rbee(&["status"]).ok().stdout;
     assert!(screen.contains("rbee model import"), "{screen}");
+    let health = cluster.rbee(&["health", "--json"]).ok().json();
+    assert_eq!(health, json!({ "server": cluster.address(), "ready": true }));
+    cluster.rbee(&["health", "rbee.hive.v1.HiveService"]).ok();
+    let unknown = cluster.rbee(&["health", "rbee.none.v1.None"]).failed(4);
+    assert!(unknown.stderr.contains("rbee.none.v1.None"), "{}", unknown.stderr);
     assert!(screen.contains("cpu:0"), "{screen}");
     assert_eq!(cluster.rbee(&["model", "ls"]).ok().stdout, "");
     cluster.stop();

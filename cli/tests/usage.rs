@@ -127,6 +127,12 @@ fn a_server_that_does_not_answer_gives_3_and_what_to_do() {
 }
 
 #[test]
+fn health_tells_by_its_exit_code_that_nobody_answers() {
+    let said = stderr(rbee().args(["health", "--server", &nobody()]), 3);
+    assert!(said.contains("nothing answers at"), "{said}");
+}
+
+#[test]
 fn with_json_an_error_is_a_document() {
     let said = stderr(rbee().args(["model", "ls", "--json", "--server", &nobody()]), 3);
     let document: serde_json::Value = serde_json::from_str(said.trim()).unwrap();

@@ -49,6 +49,7 @@ pub(super) async fn find(cluster: &Cluster, wanted: &str) -> Result<Worker, Fail
             .because("the catalog has not heard lately from its hive")
             .hint("`rbee hive ls` shows the hives"))
         }
+        Choice::None if cluster.is_settling().await => Err(settling(wanted)),
         Choice::None => Err(nobody(cluster, wanted).await),
     }
 }
@@ -114,6 +115,13 @@ fn is_coming(worker: &Worker) -> bool {
             | WorkerState::Starting
             | WorkerState::Loading
     )
+}
+
+/// The error for what a catalog that was just started does not know yet.
+fn settling(wanted: &str) -> Failure {
+    Failure::new(Exit::TryLater, format!("no worker of {wanted} is known yet"))
+        .because("the catalog was just started, and hives tell it of their workers within seconds")
+        .hint("try again")
 }
 
 /// Why nobody answers for something that no worker has to do with.

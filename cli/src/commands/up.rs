@@ -5,10 +5,11 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use rbee_artifacts::WorkerType;
 use rbee_catalog::Catalog;
 use rbee_hive::Hive;
 use rbee_provisioner::Provisioner;
@@ -160,11 +161,28 @@ fn shut_down_at_end_of_stdin(lifecycle: &Lifecycle) {
 async fn install_workers(provisioner: &Provisioner, folder: Option<PathBuf>) {
     let folder = match folder {
         Some(folder) => Ok(folder),
-        None => std::env::current_exe().map(|program| program.with_file_name("")),
+        None => std::env::current_exe().map(|program| worker_folder(&program)),
     };
     match folder {
         Ok(folder) => provisioner.import_bundled_workers(&folder).await,
         Err(error) => tracing::warn!(%error, "cannot find the worker programs beside rbee"),
+    }
+}
+
+/// Where the worker programs are that came with a program: beside it, as a build leaves them, or where packages put them,
+/// `/usr/lib/rbee` for `/usr/bin/rbee`.
+fn worker_folder(program: &Path) -> PathBuf {
+    let beside = program.with_file_name("");
+    let apart = program.with_file_name("../lib/rbee");
+    let has_any = |folder: &Path| {
+        WorkerType::ALL
+            .iter()
+            .any(|worker_type| folder.join(worker_type.binary_name()).is_file())
+    };
+    if !has_any(&beside) && has_any(&apart) {
+        apart
+    } else {
+        beside
     }
 }
 
@@ -259,6 +277,23 @@ mod tests {
         assert_eq!(own("0.0.0.0:7220"), "http://127.0.0.1:7220");
         assert_eq!(own("[::]:7220"), "http://[::1]:7220");
         assert_eq!(own("192.168.1.5:80"), "http://192.168.1.5:80");
+    }
+
+    #[test]
+    fn the_programs_of_a_package_are_found() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = |name: &str| {
+            let path = folder.path().join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(&path, "").unwrap();
+            path
+        };
+        let rbee = place("bin/rbee");
+        assert_eq!(worker_folder(&rbee), folder.path().join("bin/"), "there are none");
+        place("lib/rbee/llm-worker-rbee-cpu");
+        assert_eq!(worker_folder(&rbee), folder.path().join("bin/../lib/rbee"));
+        place("bin/sd-worker-rbee-cpu");
+        assert_eq!(worker_folder(&rbee), folder.path().join("bin/"), "a build's own");
     }
 
     #[test]

@@ -270,7 +270,10 @@ impl RegistryService for Service {
 
     async fn list_hives(&self, _: Request<catalog::ListHivesRequest>) -> Answer<catalog::ListHivesResponse> {
         let hives = self.script().hives.clone();
-        Ok(Response::new(catalog::ListHivesResponse { hives }))
+        Ok(Response::new(catalog::ListHivesResponse {
+            hives,
+            settling: false,
+        }))
     }
 
     async fn list_workers(

@@ -24,6 +24,9 @@ mod lost;
 /// The metadata that names the worker a call is for.
 pub const WORKER_ID: &str = "rbee-worker-id";
 
+/// The metadata that marks a call as passed on by another service, whose host is not the caller's.
+pub const FORWARDED: &str = "rbee-forwarded-by";
+
 /// A channel whose calls carry a token, the current trace and, if it is for one, a worker's id.
 ///
 /// Cheap to clone; clones share one connection.

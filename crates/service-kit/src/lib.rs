@@ -6,6 +6,7 @@
 //! - [`server`]: health, reflection, events, authentication and tracing around a service's own RPCs.
 //! - [`client`]: channels that carry credentials and trace context.
 //! - [`metrics`]: numbers for Prometheus, on a port of their own.
+//! - [`probe`]: asking a server whether it is ready.
 //! - [`lifecycle`]: one cancellation tree and one task tracker for a process.
 //! - [`program`]: arguments and frame of a service that is a program of its own.
 
@@ -15,6 +16,7 @@ pub mod fault;
 mod keepalive;
 pub mod lifecycle;
 pub mod metrics;
+pub mod probe;
 pub mod program;
 pub mod reason;
 pub mod server;

@@ -2,13 +2,15 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::config::{DEFAULT_PORT, TelemetryConfig};
+use crate::config::{DEFAULT_PORT, ServerConfig, TelemetryConfig};
+use crate::probe::NotReady;
 use crate::server::{AuthError, read_token};
 use crate::telemetry::TelemetryError;
-use crate::{Lifecycle, Target, telemetry};
+use crate::{Lifecycle, Target, probe, telemetry};
 
 /// Environment and flags over section `[server]`.
 #[derive(Debug, Default, clap::Args, Serialize)]
@@ -98,6 +100,51 @@ impl CatalogAddress {
             token,
         })
     }
+}
+
+/// Environment and flags over section `[provisioner]` of the catalog.
+#[derive(Debug, Default, clap::Args, Serialize)]
+pub struct ProvisionerArguments {
+    /// Address of the provisioner, such as http://127.0.0.1:7221: calls for it that come here are passed on to it.
+    #[arg(long = "provisioner", env = "RBEE_PROVISIONER", value_name = "URL")]
+    #[serde(rename = "address", skip_serializing_if = "Option::is_none")]
+    pub provisioner_address: Option<String>,
+}
+
+/// Section `[provisioner]` of the catalog.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ProvisionerAddress {
+    /// Its address as a URL. Without one, the catalog answers for itself only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
+}
+
+impl ProvisionerAddress {
+    /// The provisioner as a server to call, with each caller's own token.
+    #[must_use]
+    pub fn target(&self) -> Option<Target> {
+        self.address
+            .clone()
+            .map(|address| Target { address, token: None })
+    }
+}
+
+/// How long a program that is asked for its health may take to answer.
+const HEALTH_PATIENCE: Duration = Duration::from_secs(3);
+
+/// Asks the server that runs with this configuration on this host whether it is ready (`--health`).
+///
+/// # Errors
+/// If it is not, or says nothing.
+pub async fn health(server: &ServerConfig) -> Result<(), NotReady> {
+    // A token that can't be read is the server's own trouble, which its answer shows.
+    let token = server.token_file.as_deref().map(read_token);
+    let target = Target {
+        address: format!("http://{}", probe::own_address(server.listen)),
+        token: token.transpose().unwrap_or_default(),
+    };
+    probe::ready(&target, "", HEALTH_PATIENCE).await
 }
 
 /// Runs a program's work within its telemetry and a life that signals end.

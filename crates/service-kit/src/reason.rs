@@ -31,6 +31,8 @@ reasons! {
     pub const CATALOG_UNAVAILABLE: &str = "CATALOG_UNAVAILABLE";
     /// A chat template is broken, does too much, or refuses the conversation.
     pub const CHAT_TEMPLATE_FAILED: &str = "CHAT_TEMPLATE_FAILED";
+    /// The connection to a service ended in the middle of a call. Clients say so; no service does.
+    pub const CONNECTION_LOST: &str = "CONNECTION_LOST";
     /// The vocabulary of a worker's model can't be held to a constraint.
     pub const CONSTRAINT_UNSUPPORTED: &str = "CONSTRAINT_UNSUPPORTED";
     /// A prompt leaves no room for an answer in the worker's context.
@@ -133,6 +135,8 @@ reasons! {
     pub const PACKAGE_SOURCE_UNAVAILABLE: &str = "PACKAGE_SOURCE_UNAVAILABLE";
     /// The computation of a picture gave numbers that are none.
     pub const PICTURE_NOT_FINITE: &str = "PICTURE_NOT_FINITE";
+    /// The provisioner can't be reached by the catalog, which passes calls on to it.
+    pub const PROVISIONER_UNAVAILABLE: &str = "PROVISIONER_UNAVAILABLE";
     /// All of a worker's slots are busy and its queue is full.
     pub const QUEUE_FULL: &str = "QUEUE_FULL";
     /// The catalog holds as many hives or workers as it may.

@@ -21,6 +21,7 @@
 
 mod config;
 pub mod domain;
+mod front;
 mod grpc;
 pub mod live;
 mod news;
@@ -28,4 +29,5 @@ mod service;
 pub mod store;
 
 pub use config::CatalogConfig;
+pub use front::Front;
 pub use service::{Catalog, StartError};

@@ -1,12 +1,13 @@
 //! The registry in use: the pure one behind a lock, with a clock, watchers, and a task that ends leases.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use jiff::Timestamp;
 use parking_lot::Mutex;
 use rbee_artifacts::{HiveId, ModelId, WorkerId};
 use rbee_service_kit::{Lifecycle, narrate_warn};
 use tokio::sync::{Notify, broadcast};
+use tokio::time::Instant;
 
 use crate::domain::cluster::{Device, Hive, HiveFacts, HiveInstance, Worker};
 use crate::domain::registry::{
@@ -27,6 +28,8 @@ struct Shared {
     registry: Mutex<Narrated>,
     steps: broadcast::Sender<ClusterStep>,
     changed: Notify,
+    /// Until when hives of an earlier start may not have been heard; set once.
+    settled_at: OnceLock<Instant>,
 }
 
 #[derive(Debug)]
@@ -64,6 +67,7 @@ impl LiveRegistry {
                 }),
                 steps: broadcast::channel(watch_queue.max(1)).0,
                 changed: Notify::new(),
+                settled_at: OnceLock::new(),
             }),
         };
         lifecycle.spawn(registry.clone().end_leases(lifecycle.clone()));
@@ -74,6 +78,22 @@ impl LiveRegistry {
     #[must_use]
     pub fn terms(&self) -> LeaseTerms {
         self.shared.registry.lock().registry.terms()
+    }
+
+    /// Says that there was an earlier start, whose hives will say within a heartbeat, less than half of a lease, that they
+    /// are there.
+    pub fn settle(&self) {
+        let _ = self
+            .shared
+            .settled_at
+            .set(Instant::now() + self.terms().lease / 2);
+    }
+
+    /// Whether hives that an earlier start knew may not have been heard yet.
+    #[must_use]
+    pub fn is_settling(&self) -> bool {
+        let settled_at = self.shared.settled_at.get();
+        settled_at.is_some_and(|settled_at| Instant::now() < *settled_at)
     }
 
     /// See [`Registry::hives`].

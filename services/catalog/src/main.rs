@@ -4,9 +4,11 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 use clap::Parser;
-use rbee_catalog::{Catalog, CatalogConfig};
+use rbee_catalog::{Catalog, CatalogConfig, Front};
 use rbee_service_kit::config::{self, ServerConfig, TelemetryConfig};
-use rbee_service_kit::program::{ServerArguments, TelemetryArguments};
+use rbee_service_kit::program::{
+    ProvisionerAddress, ProvisionerArguments, ServerArguments, TelemetryArguments,
+};
 use rbee_service_kit::{Auth, Lifecycle, Listener, ServerBuilder, program};
 use serde::{Deserialize, Serialize};
 
@@ -20,6 +22,9 @@ struct Arguments {
     /// Print the configuration as it is after file, environment and flags, and exit.
     #[arg(long)]
     print_config: bool,
+    /// Ask the one that runs with this configuration on this host whether it is ready; exits with 0 if it is.
+    #[arg(long)]
+    health: bool,
     #[command(flatten)]
     overrides: Overrides,
 }
@@ -33,6 +38,8 @@ struct Overrides {
     telemetry: TelemetryArguments,
     #[command(flatten)]
     catalog: CatalogOverrides,
+    #[command(flatten)]
+    provisioner: ProvisionerArguments,
 }
 
 #[derive(Debug, clap::Args, Serialize)]
@@ -53,6 +60,7 @@ struct Config {
     server: ServerConfig,
     telemetry: TelemetryConfig,
     catalog: CatalogConfig,
+    provisioner: ProvisionerAddress,
 }
 
 #[tokio::main]
@@ -60,12 +68,16 @@ async fn main() -> anyhow::Result<()> {
     let Arguments {
         config: file,
         print_config,
+        health,
         overrides,
     } = Arguments::parse();
     let config: Config = config::load(file.as_deref(), &overrides)?;
     if print_config {
         print!("{}", config::print(&config));
         return Ok(());
+    }
+    if health {
+        return Ok(program::health(&config.server).await?);
     }
     program::run("rbee-catalog", &config.telemetry.clone(), async |lifecycle| {
         run(config, lifecycle).await
@@ -78,6 +90,9 @@ async fn run(config: Config, lifecycle: &Lifecycle) -> anyhow::Result<()> {
     let catalog = Catalog::start(config.catalog, lifecycle).await?;
     let mut server = ServerBuilder::new(auth);
     catalog.mount(&mut server);
+    if let Some(provisioner) = config.provisioner.target() {
+        Front::to(&provisioner)?.mount(&mut server);
+    }
     let listen = config.server.listen;
     let listener = Listener::tcp(listen)
         .await
@@ -109,11 +124,17 @@ mod tests {
             "/srv/rbee",
             "--lease",
             "1m 30s",
+            "--provisioner",
+            "http://127.0.0.1:7221",
         ];
         let arguments = Arguments::parse_from(flags);
         let config: Config = config::load(None, &arguments.overrides).unwrap();
         assert_eq!(config.catalog.store.as_deref(), Some("/srv/rbee"));
         assert_eq!(config.catalog.lease.as_secs(), 90);
+        assert_eq!(
+            config.provisioner.address.as_deref(),
+            Some("http://127.0.0.1:7221")
+        );
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), config::print(&config)).unwrap();
         let none = Arguments::parse_from(["rbee-catalog"]);

@@ -63,6 +63,10 @@ impl Catalog {
         let models = FilesystemCatalog::open(store.clone(), limits, lifecycle).await?;
         let worker_binaries = FilesystemCatalog::open(store, limits, lifecycle).await?;
         let registry = LiveRegistry::start(lease_terms, room, watch_queue, lifecycle);
+        // A catalog that has models has had an earlier life, and hives that know it from then.
+        if !models.after(None, 1).is_empty() {
+            registry.settle();
+        }
         Ok(Self {
             models,
             worker_binaries,

@@ -24,6 +24,9 @@ struct Arguments {
     /// Print the configuration as it is after file, environment and flags, and exit.
     #[arg(long)]
     print_config: bool,
+    /// Ask the one that runs with this configuration on this host whether it is ready; exits with 0 if it is.
+    #[arg(long)]
+    health: bool,
     #[command(flatten)]
     overrides: Overrides,
 }
@@ -86,12 +89,16 @@ async fn main() -> anyhow::Result<()> {
     let Arguments {
         config: file,
         print_config,
+        health,
         overrides,
     } = Arguments::parse();
     let config: Config = config::load(file.as_deref(), &overrides)?;
     if print_config {
         print!("{}", config::print(&config));
         return Ok(());
+    }
+    if health {
+        return Ok(program::health(&config.server).await?);
     }
     program::run("rbee-hive", &config.telemetry.clone(), async |lifecycle| {
         run(config, lifecycle).await

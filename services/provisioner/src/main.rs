@@ -20,6 +20,9 @@ struct Arguments {
     /// Print the configuration as it is after file, environment and flags, and exit.
     #[arg(long)]
     print_config: bool,
+    /// Ask the one that runs with this configuration on this host whether it is ready; exits with 0 if it is.
+    #[arg(long)]
+    health: bool,
     #[command(flatten)]
     overrides: Overrides,
 }
@@ -35,6 +38,10 @@ struct Overrides {
     catalog: CatalogArguments,
     #[command(flatten)]
     provisioner: ProvisionerOverrides,
+    /// Folder with worker programs to install at each start, such as /usr/lib/rbee.
+    #[arg(long, env = "RBEE_WORKER_DIR", value_name = "DIR")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    worker_dir: Option<PathBuf>,
 }
 
 #[derive(Debug, clap::Args, Serialize)]
@@ -56,6 +63,9 @@ struct ProvisionerOverrides {
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct Config {
+    /// Folder with worker programs to install at each start.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    worker_dir: Option<PathBuf>,
     server: ServerConfig,
     telemetry: TelemetryConfig,
     catalog: CatalogAddress,
@@ -67,12 +77,16 @@ async fn main() -> anyhow::Result<()> {
     let Arguments {
         config: file,
         print_config,
+        health,
         overrides,
     } = Arguments::parse();
     let config: Config = config::load(file.as_deref(), &overrides)?;
     if print_config {
         print!("{}", config::print(&config));
         return Ok(());
+    }
+    if health {
+        return Ok(program::health(&config.server).await?);
     }
     program::run("rbee-provisioner", &config.telemetry.clone(), async |lifecycle| {
         run(config, lifecycle).await
@@ -91,6 +105,16 @@ async fn run(config: Config, lifecycle: &Lifecycle) -> anyhow::Result<()> {
         .await
         .with_context(|| format!("cannot listen on {listen}"))?;
     tracing::info!(address = %listener.local_addr().unwrap_or(listen), "the provisioner is ready");
+    if let Some(folder) = config.worker_dir {
+        let token = lifecycle.token();
+        // Beside serving: it waits for a catalog that is starting too. An import that is cut off leaves nothing.
+        lifecycle.spawn(async move {
+            tokio::select! {
+                () = provisioner.import_bundled_workers(&folder) => {}
+                () = token.cancelled() => {}
+            }
+        });
+    }
     let served = server
         .serve(listener, lifecycle, config.server.shutdown_grace)
         .await;

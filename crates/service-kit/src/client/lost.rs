@@ -5,6 +5,8 @@ use http_body_util::BodyExt as _;
 use tonic::body::Body;
 use tonic::{Code, Status};
 
+use crate::{Fault, reason};
+
 /// The status of a call that could not be made, or whose answer did not come.
 pub(super) fn of_call(error: tonic::transport::Error) -> Status {
     let expired = is_expired(&error);
@@ -54,13 +56,19 @@ pub(super) fn watched(answer: http::Response<Body>) -> http::Response<Body> {
 fn unavailable_if_unknown(status: Status) -> Status {
     match status.code() {
         Code::Unknown => unavailable(status),
+        // tonic's own word for a connection that was reset; what a service says comes with a reason.
+        Code::Unavailable if std::error::Error::source(&status).is_some() => unavailable(status),
         Code::Internal if has_left(&status) => unavailable(status),
         _ => status,
     }
 }
 
 fn unavailable(status: Status) -> Status {
-    let mut lost = Status::unavailable(format!("the connection was lost ({})", status.message()));
+    let mut lost = Status::from(Fault::new(
+        Code::Unavailable,
+        reason::CONNECTION_LOST,
+        format!("the connection was lost ({})", status.message()),
+    ));
     lost.set_source(std::sync::Arc::new(status));
     lost
 }
@@ -74,6 +82,10 @@ mod tests {
         let lost = unavailable_if_unknown(Status::unknown("broken pipe"));
         assert_eq!(lost.code(), Code::Unavailable);
         assert_eq!(lost.message(), "the connection was lost (broken pipe)");
+        assert!(crate::RemoteFault::from(&lost).is(reason::CONNECTION_LOST));
+        let answered: Status = Fault::shutting_down().into();
+        let kept = unavailable_if_unknown(answered);
+        assert!(crate::RemoteFault::from(&kept).is(reason::SHUTTING_DOWN));
         let cancelled = unavailable_if_unknown(Status::cancelled("reset"));
         assert_eq!(
             (cancelled.code(), cancelled.message()),

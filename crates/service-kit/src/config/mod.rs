@@ -66,10 +66,9 @@ pub fn load<C: DeserializeOwned>(file: Option<&Path>, overrides: &impl Serialize
         Some(path) => read(path)?,
         None => Table::new(),
     };
-    merge(
-        &mut merged,
-        Table::try_from(overrides).map_err(ConfigError::Overrides)?,
-    );
+    let mut overrides = Table::try_from(overrides).map_err(ConfigError::Overrides)?;
+    drop_empty(&mut overrides);
+    merge(&mut merged, overrides);
     C::deserialize(merged).map_err(|source| ConfigError::Invalid {
         path: file.map(Path::to_path_buf),
         source,
@@ -94,6 +93,18 @@ fn read(path: &Path) -> Result<Table, ConfigError> {
         path: path.to_path_buf(),
         source,
     })
+}
+
+/// A variable that is there and empty says nothing: Compose files and unit files have lines for settings that are unset.
+fn drop_empty(overrides: &mut Table) {
+    overrides.retain(|_, value| match value {
+        Value::String(text) => !text.is_empty(),
+        Value::Table(table) => {
+            drop_empty(table);
+            true
+        }
+        _ => true,
+    });
 }
 
 /// Puts `over` onto `base`: tables are merged key by key, everything else is replaced.
@@ -166,6 +177,19 @@ mod tests {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), text).unwrap();
         file
+    }
+
+    #[test]
+    fn what_is_empty_covers_nothing() {
+        let file = file("name = \"file\"");
+        let overrides = Overrides {
+            name: Some(String::new()),
+            ..Overrides::default()
+        };
+        let config: Config = load(Some(file.path()), &overrides).unwrap();
+        assert_eq!(config.name, "file");
+        let config: Config = load(None, &overrides).unwrap();
+        assert_eq!(config.name, "default");
     }
 
     #[test]

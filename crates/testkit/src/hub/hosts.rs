@@ -1,6 +1,6 @@
 //! The three servers of a hub, and the handles on them.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,6 +24,9 @@ pub struct Hosts {
     signer: Arc<Signer>,
 }
 
+/// A free port of loopback.
+pub(crate) const ANY_PORT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+
 /// Base addresses, `http://127.0.0.1:port`.
 #[derive(Debug, Clone)]
 pub(crate) struct Bases {
@@ -32,14 +35,16 @@ pub(crate) struct Bases {
 }
 
 impl Hosts {
-    /// Binds three ports, then builds the sites, which need to know each other's addresses. Building may
+    /// Binds three ports of one address, the API's own being `api`, then builds the sites, which need to know each other's addresses. Building may
     /// hash gigabytes and so has a thread of its own.
     pub(crate) async fn start<A: Site + 'static>(
+        api: SocketAddr,
         signed_for: Duration,
         build: impl FnOnce(Bases, Arc<Signer>) -> (A, Cdn) + Send + 'static,
     ) -> Self {
+        let any_port = SocketAddr::new(api.ip(), 0);
         let ((api, api_address), (cdn, cdn_address), (foreign, foreign_address)) =
-            (bind().await, bind().await, bind().await);
+            (bind(api).await, bind(any_port).await, bind(any_port).await);
         let bases = Bases {
             api: base(api_address),
             cdn: base(cdn_address),

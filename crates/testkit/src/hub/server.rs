@@ -56,14 +56,14 @@ impl fmt::Debug for Server {
     }
 }
 
-/// A listener on a free port of loopback.
+/// A listener at this address; port 0 is a free one.
 ///
 /// # Panics
-/// If there is none.
-pub(crate) async fn bind() -> (TcpListener, SocketAddr) {
-    let listener = TcpListener::bind("127.0.0.1:0")
+/// If it can't be had.
+pub(crate) async fn bind(address: SocketAddr) -> (TcpListener, SocketAddr) {
+    let listener = TcpListener::bind(address)
         .await
-        .expect("a free port on loopback");
+        .unwrap_or_else(|error| panic!("no listener at {address}: {error}"));
     let address = listener.local_addr().expect("a bound listener has an address");
     (listener, address)
 }

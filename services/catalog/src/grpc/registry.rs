@@ -128,7 +128,8 @@ impl RegistryService for Registry {
             .iter()
             .map(|hive| hive_to_wire(hive))
             .collect();
-        Ok(Response::new(ListHivesResponse { hives }))
+        let settling = self.registry.is_settling();
+        Ok(Response::new(ListHivesResponse { hives, settling }))
     }
 
     async fn register_worker(

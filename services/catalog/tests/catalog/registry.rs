@@ -342,3 +342,31 @@ async fn workers_come_change_and_go() {
     let end = tokio::time::timeout(DEADLINE, watch.message()).await.unwrap();
     assert_eq!(refusal(end), "SHUTTING_DOWN");
 }
+
+#[tokio::test]
+async fn a_catalog_that_was_restarted_says_that_hives_may_still_come() {
+    let folder = tempfile::tempdir().unwrap();
+    // Long enough for a busy machine to ask within half of it.
+    let lease = |config: &mut rbee_catalog::CatalogConfig| config.lease = Duration::from_secs(8);
+    let settling = async |running: &Running| {
+        let answer = running.registry().list_hives(ListHivesRequest {}).await;
+        answer.unwrap().into_inner().settling
+    };
+    let first = Running::start(folder.path(), lease).await;
+    assert!(!settling(&first).await, "a new catalog has no earlier hives");
+    let blob = crate::running::blob(folder.path(), b"a model").await;
+    let request = rbee_proto::catalog::v1::CreateModelRequest {
+        model: Some(crate::running::model("local:a", &blob)),
+        ..Default::default()
+    };
+    first.models().create_model(request).await.unwrap();
+    first.vanish().await;
+
+    let second = Running::start(folder.path(), lease).await;
+    assert!(settling(&second).await);
+    let end = tokio::time::Instant::now() + DEADLINE;
+    while settling(&second).await {
+        assert!(tokio::time::Instant::now() < end, "half of a lease is over");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}

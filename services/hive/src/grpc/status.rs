@@ -1,5 +1,6 @@
 //! What each error of the hive looks like to a client.
 
+use std::io;
 use std::time::Duration;
 
 use rbee_artifacts::ModelIdError;
@@ -31,6 +32,12 @@ pub(crate) fn spawn(error: &SpawnError) -> Fault {
             error.to_string(),
         )
         .with("worker_binary_id", id),
+        SpawnError::Binary(BinaryError::Write { path, source }) if is_full(source) => Fault::new(
+            Code::ResourceExhausted,
+            reason::DISK_FULL,
+            format!("the disk of this host is full: {}", Chain(error)),
+        )
+        .with("path", path.display()),
         SpawnError::Failed(failure) => failed(failure),
         SpawnError::Header(source) => {
             let reason = match source {
@@ -160,6 +167,14 @@ fn with_fit(fault: Fault, fit: &Fit) -> Fault {
         fault = fault.with("fitting_context_length", context);
     }
     fault
+}
+
+/// Whether nothing can be written because there is no room.
+fn is_full(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+    )
 }
 
 fn catalog(error: &CatalogError) -> Fault {

@@ -2,6 +2,8 @@
 
 #[cfg(test)]
 mod catalog_away;
+#[cfg(test)]
+mod front;
 #[cfg(unix)]
 #[cfg(test)]
 mod install;

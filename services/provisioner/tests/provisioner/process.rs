@@ -18,12 +18,15 @@ fn it_shows_its_configuration() {
         "/srv/rbee",
         "--catalog",
         "http://catalog:7220",
+        "--worker-dir",
+        "/usr/lib/rbee",
         "--print-config",
     ]);
     assert!(output.status.success());
     let shown = String::from_utf8(output.stdout).unwrap();
     assert!(shown.contains("address = \"http://catalog:7220\""), "{shown}");
     assert!(shown.contains("store = \"/srv/rbee\""), "{shown}");
+    assert!(shown.contains("worker_dir = \"/usr/lib/rbee\""), "{shown}");
 }
 
 #[test]

@@ -33,7 +33,7 @@ use std::time::Duration;
 
 pub use model::{Availability, CivitaiFile, CivitaiModel, CivitaiToken, CivitaiVersion, HashCase};
 
-use super::hosts::Hosts;
+use super::hosts::{ANY_PORT, Hosts};
 use super::log::Host;
 use site::CivitaiSite;
 
@@ -85,7 +85,7 @@ impl CivitaiHub {
     /// # Panics
     /// If no ports can be had.
     pub async fn start(config: CivitaiConfig) -> Self {
-        let hosts = Hosts::start(config.signed_url_lifetime, move |bases, signer| {
+        let hosts = Hosts::start(ANY_PORT, config.signed_url_lifetime, move |bases, signer| {
             CivitaiSite::build(config, bases, signer)
         })
         .await;

@@ -31,11 +31,12 @@ mod repo;
 mod search;
 mod site;
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 pub use repo::{Gated, Repo, RepoFile, Token};
 
-use super::hosts::Hosts;
+use super::hosts::{ANY_PORT, Hosts};
 use super::log::Host;
 use site::HuggingFaceSite;
 
@@ -101,8 +102,16 @@ impl HuggingFaceHub {
     /// # Panics
     /// If no ports can be had.
     pub async fn start(config: HuggingFaceConfig) -> Self {
+        Self::start_at(config, ANY_PORT).await
+    }
+
+    /// Starts it with its API at an address of this host, and its other servers on free ports beside it.
+    ///
+    /// # Panics
+    /// If the address or no ports can be had.
+    pub async fn start_at(config: HuggingFaceConfig, api: SocketAddr) -> Self {
         let path_prefix = config.path_prefix.clone();
-        let hosts = Hosts::start(config.signed_url_lifetime, move |bases, signer| {
+        let hosts = Hosts::start(api, config.signed_url_lifetime, move |bases, signer| {
             HuggingFaceSite::build(config, bases, signer)
         })
         .await;

@@ -181,7 +181,7 @@ impl ProvisionerService for ProvisionerRpc {
         &self,
         request: Request<ImportModelRequest>,
     ) -> Result<Response<Self::ImportModelStream>, Status> {
-        let peer = peer(request.extensions());
+        let peer = peer(&request);
         let ImportModelRequest {
             source_path,
             name,
@@ -209,7 +209,7 @@ impl ProvisionerService for ProvisionerRpc {
         &self,
         request: Request<ImportWorkerBinaryRequest>,
     ) -> Result<Response<Self::ImportWorkerBinaryStream>, Status> {
-        let peer = peer(request.extensions());
+        let peer = peer(&request);
         let ImportWorkerBinaryRequest {
             source_path,
             worker_type,

@@ -4,10 +4,11 @@ use std::path::{Path, PathBuf};
 
 use rbee_artifacts::ModelId;
 use rbee_service_kit::Fault;
-use tonic::Extensions;
+use rbee_service_kit::client::FORWARDED;
 use tonic::transport::server::TcpConnectInfo;
 #[cfg(unix)]
 use tonic::transport::server::UdsConnectInfo;
+use tonic::{Extensions, Request};
 
 use super::ProvisionerRpc;
 use crate::grpc::{Retry, status};
@@ -38,8 +39,15 @@ impl ProvisionerRpc {
     }
 }
 
-/// Where a call comes from. One that can't be told is not trusted.
-pub(super) fn peer(extensions: &Extensions) -> Peer {
+/// Where a call comes from. One that can't be told is not trusted, and one that was passed on comes from elsewhere.
+pub(super) fn peer<T>(request: &Request<T>) -> Peer {
+    if request.metadata().contains_key(FORWARDED) {
+        return Peer::Remote;
+    }
+    connected(request.extensions())
+}
+
+fn connected(extensions: &Extensions) -> Peer {
     #[cfg(unix)]
     if extensions.get::<UdsConnectInfo>().is_some() {
         return Peer::Local;
@@ -66,8 +74,8 @@ mod tests {
     use rbee_proto::provisioner::v1::provisioner_service_server::ProvisionerService as _;
     use rbee_proto::provisioner::v1::{ImportModelRequest, ImportWorkerBinaryRequest};
     use rbee_service_kit::{Lifecycle, RemoteFault, Target};
+    use tonic::Code;
     use tonic::metadata::MetadataMap;
-    use tonic::{Code, Request};
 
     use super::*;
     use crate::{Provisioner, ProvisionerConfig};
@@ -84,15 +92,24 @@ mod tests {
 
     #[test]
     fn only_this_machine_is_local() {
-        assert_eq!(peer(&tcp("127.0.0.1:5000")), Peer::Local);
-        assert_eq!(peer(&tcp("[::1]:5000")), Peer::Local);
-        assert_eq!(peer(&tcp("[::ffff:127.0.0.1]:5000")), Peer::Local);
-        assert_eq!(peer(&tcp("10.0.0.7:5000")), Peer::Remote);
+        assert_eq!(connected(&tcp("127.0.0.1:5000")), Peer::Local);
+        assert_eq!(connected(&tcp("[::1]:5000")), Peer::Local);
+        assert_eq!(connected(&tcp("[::ffff:127.0.0.1]:5000")), Peer::Local);
+        assert_eq!(connected(&tcp("10.0.0.7:5000")), Peer::Remote);
         assert_eq!(
-            peer(&Extensions::new()),
+            connected(&Extensions::new()),
             Peer::Remote,
             "who can't be told is not trusted"
         );
+    }
+
+    #[test]
+    fn what_was_passed_on_comes_from_elsewhere() {
+        let from_here = |metadata| Request::from_parts(metadata, tcp("127.0.0.1:5000"), ());
+        assert_eq!(peer(&from_here(MetadataMap::new())), Peer::Local);
+        let mut metadata = MetadataMap::new();
+        metadata.insert(FORWARDED, "catalog".parse().unwrap());
+        assert_eq!(peer(&from_here(metadata)), Peer::Remote);
     }
 
     #[tokio::test]
