@@ -7,6 +7,8 @@
 //! | `cargo xtask test` | everything CI checks; `.ci/run` calls exactly this |
 //! | `cargo xtask bench download` | how fast something is, beside what people would use instead |
 //! | `cargo xtask test --all` | that, and the store on an S3 server, which is built first |
+//! | `cargo xtask test --docker` | what CI checks, and a cluster of three hosts in containers, one of which fails |
+//! | `cargo xtask dist` | what people install: a tarball, a Debian package, checksums |
 //! | `cargo xtask fidelity llm` | whether the text worker says the same as the references |
 //! | `cargo xtask keeper-shots` | pictures of the real window in its states, light and dark |
 //! | `cargo xtask fixtures` | fetches the real models that the demo and the tests use |
@@ -16,9 +18,12 @@
 
 mod bench;
 mod demo;
+mod dist;
+mod docker;
 mod fidelity;
 mod fixtures;
 mod interrupt;
+mod kubernetes;
 mod process;
 mod s3_server;
 mod shots;
@@ -55,6 +60,8 @@ enum Command {
     Test(test::Arguments),
     /// Measures.
     Bench(bench::Arguments),
+    /// Builds the programs in release and packs them: a tarball, a Debian package, checksums.
+    Dist(dist::Arguments),
     /// Compares with golden data of other implementations.
     Fidelity(fidelity::Arguments),
     /// Takes pictures of the real window in its states, light and dark.
@@ -71,6 +78,7 @@ fn main() -> ExitCode {
         Command::Demo(arguments) => demo::run(&workspace, arguments),
         Command::Test(arguments) => test::run(&workspace, arguments),
         Command::Bench(arguments) => bench::run(&workspace, arguments),
+        Command::Dist(arguments) => dist::run(&workspace, arguments),
         Command::Fidelity(arguments) => fidelity::run(&workspace, arguments),
         Command::KeeperShots(arguments) => shots::run(&workspace, arguments),
         Command::Fixtures(arguments) => fixtures::run(&workspace, arguments),

@@ -10,16 +10,19 @@ use crate::interrupt::{self, Interrupt};
 use crate::system::{self, Need};
 use crate::tools::Tools;
 use crate::workspace::Workspace;
-use crate::{fixtures, process, s3_server, tidy};
+use crate::{docker, fixtures, kubernetes, process, s3_server, tidy};
 
 #[derive(clap::Args, Debug)]
 pub(crate) struct Arguments {
     /// Run only this step (may be repeated).
     #[arg(long, value_enum, value_name = "STEP")]
     only: Vec<Step>,
-    /// Run the steps as well whose preparation takes minutes (s3).
+    /// Run the steps as well that take minutes (docker, s3).
     #[arg(long)]
     all: bool,
+    /// Run the cluster of three hosts in containers as well (docker): minutes, and a Docker engine.
+    #[arg(long)]
+    docker: bool,
     /// Go on after a step that failed; the command fails all the same.
     #[arg(long)]
     keep_going: bool,
@@ -46,6 +49,10 @@ enum Step {
     Build,
     /// The examples in the documentation.
     Doctest,
+    /// The manifests of Kubernetes against its published schemas.
+    Kubernetes,
+    /// Three hosts in containers, and their failures; only with --docker, --all or --only.
+    Docker,
     /// The store's contract on an S3 server that is not ours; only with --all or --only.
     S3,
     /// All other tests.
@@ -55,7 +62,11 @@ enum Step {
 impl Arguments {
     fn runs(&self, step: Step) -> bool {
         match self.only.is_empty() {
-            true => self.all || step != Step::S3,
+            true => match step {
+                Step::S3 => self.all,
+                Step::Docker => self.all || self.docker,
+                _ => true,
+            },
             false => self.only.contains(&step),
         }
     }
@@ -70,7 +81,7 @@ impl Step {
 
 /// All packages, Keeper with its window and with what lets a test look into it. The same for every step: with one
 /// set of features nothing is compiled twice.
-const ALL: [&str; 4] = ["--workspace", "--features", "rbee-keeper/test-hook", "--locked"];
+pub(crate) const ALL: [&str; 4] = ["--workspace", "--features", "rbee-keeper/test-hook", "--locked"];
 
 /// One line of the table at the end.
 #[derive(Debug)]
@@ -191,6 +202,13 @@ impl Runner<'_> {
             // tests find each other's programs beside their own.
             Step::Build => process::run(workspace.cargo("build").args(ALL).args(["--bins", "--tests"])),
             Step::Doctest => process::run(workspace.cargo("test").args(ALL).args(["--doc", "--quiet"])),
+            Step::Kubernetes => kubernetes::check(workspace),
+            Step::Docker => {
+                if let Some(why) = docker::test(workspace)? {
+                    println!("==> docker skipped: {why}");
+                }
+                Ok(())
+            }
             Step::S3 => {
                 let server = s3_server::install(workspace)?;
                 let mut command = workspace.tool(self.tools.program("cargo-nextest"));
@@ -276,8 +294,16 @@ mod tests {
         let arguments = |only: &[Step], all| Arguments {
             only: only.to_vec(),
             all,
+            docker: false,
             keep_going: false,
         };
+        let with_docker = Arguments {
+            docker: true,
+            ..arguments(&[], false)
+        };
+        assert!(with_docker.runs(Step::Docker) && with_docker.runs(Step::Fmt));
+        assert!(!arguments(&[], false).runs(Step::Docker) && arguments(&[], true).runs(Step::Docker));
+        assert!(arguments(&[], false).runs(Step::Kubernetes));
         assert!(!arguments(&[], false).runs(Step::S3) && arguments(&[], false).runs(Step::Nextest));
         assert!(arguments(&[], true).runs(Step::S3) && arguments(&[], true).runs(Step::Fmt));
         assert!(arguments(&[Step::S3], false).runs(Step::S3));
