@@ -21,7 +21,7 @@ KNOWN = {"apiVersion", "kind", "namespace", "labels", "resources", "patches", "i
 MERGE_KEYS = {"containers": "name", "volumes": "name", "volumeMounts": "mountPath", "env": "name", "ports": "containerPort"}
 CLUSTER_WIDE = {"Namespace"}
 # Made by hand, as docs/kubernetes.md tells.
-SECRETS = {"rbee-s3", "rbee-tls", "rbee-hubs"}
+SECRETS = {"rbee-s3", "rbee-hubs"}
 
 
 class Wrong(Exception):

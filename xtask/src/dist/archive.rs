@@ -62,6 +62,9 @@ fn header(mode: u32, time: u64, size: u64) -> tar::Header {
     header.set_size(size);
     header.set_uid(0);
     header.set_gid(0);
+    for set in [tar::Header::set_username, tar::Header::set_groupname] {
+        set(&mut header, "root").expect("a GNU header has room for a short name");
+    }
     header
 }
 
@@ -71,7 +74,7 @@ fn folders(entries: &[&Entry]) -> std::collections::BTreeSet<String> {
     for entry in entries {
         for (at, _) in entry.path.match_indices('/') {
             let folder = &entry.path[..at];
-            if !folder.is_empty() && folder != "." {
+            if !folder.is_empty() {
                 folders.insert(folder.to_owned());
             }
         }

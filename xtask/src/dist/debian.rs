@@ -32,27 +32,17 @@ pub(super) fn package(
         .context("the programs need no C library")?;
     let scripts = workspace.root.join("deploy/debian");
     let mut about = vec![
-        Entry::file("./control", control(version, architecture, glibc, entries)),
-        Entry::file("./conffiles", "/etc/rbee/environment\n"),
+        Entry::file("control", control(version, architecture, glibc, entries)),
+        Entry::file("conffiles", "/etc/rbee/environment\n"),
     ];
     for script in ["postinst", "prerm", "postrm"] {
-        about.push(Entry::program(
-            format!("./{script}"),
-            fs::read(scripts.join(script))?,
-        ));
+        about.push(Entry::program(script, fs::read(scripts.join(script))?));
     }
-    let files: Vec<Entry> = entries
-        .iter()
-        .map(|entry| Entry {
-            path: format!("./{}", entry.path),
-            ..entry.clone()
-        })
-        .collect();
     ar(
         &[
             ("debian-binary", b"2.0\n"),
             ("control.tar.gz", &tar_gz(&about, time)?),
-            ("data.tar.gz", &tar_gz(&files, time)?),
+            ("data.tar.gz", &tar_gz(entries, time)?),
         ],
         time,
     )
@@ -140,7 +130,7 @@ mod tests {
         assert!(about.contains("postinst"), "{about}");
         let files = ask(&["--contents"]);
         assert!(
-            files.contains("-rwxr-xr-x root/root") && files.contains("./usr/bin/rbee"),
+            files.contains("-rwxr-xr-x root/root") && files.contains("usr/bin/rbee"),
             "{files}"
         );
         assert!(files.contains("2001-09-09"), "{files}");
