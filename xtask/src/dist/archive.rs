@@ -86,9 +86,9 @@ fn folders(entries: &[&Entry]) -> std::collections::BTreeSet<String> {
 pub(super) fn ar(members: &[(&str, &[u8])], time: u64) -> Result<Vec<u8>> {
     let mut archive = b"!<arch>\n".to_vec();
     for (name, content) in members {
-        write!(
+        writeln!(
             archive,
-            "{name:<16}{time:<12}{:<6}{:<6}{:<8}{:<10}`\n",
+            "{name:<16}{time:<12}{:<6}{:<6}{:<8}{:<10}`",
             0,
             0,
             "100644",
