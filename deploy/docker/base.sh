@@ -29,30 +29,31 @@ done
 [ "$(id -u)" = 0 ] || { echo "base.sh: debootstrap needs root" >&2; exit 1; }
 
 work=$(mktemp -d)
+tree=$work/tree
 trap 'rm -rf "$work"' EXIT
 
-# Unpacks Debian into $work/root: $1 is what to include.
+# Unpacks Debian into $tree: $1 is what to include.
 unpack() {
-    rm -rf "$work/root"
-    debootstrap --variant=minbase --include="$1" "$suite" "$work/root" "$mirror" >"$work/log" 2>&1 || {
+    rm -rf "$tree"
+    debootstrap --variant=minbase --include="$1" "$suite" "$tree" "$mirror" >"$work/log" 2>&1 || {
         tail -n 20 "$work/log" >&2
         exit 1
     }
     # Nothing of a container reads these; copyright notices stay.
-    find "$work/root/usr/share/doc" -type f ! -name copyright -delete
-    find "$work/root/usr/share/doc" -type d -empty -delete
-    rm -rf "$work"/root/usr/share/{man,info,locale,lintian,groff,linda}/* \
-        "$work"/root/var/lib/apt/lists/* "$work"/root/var/cache/apt/* "$work"/root/var/cache/debconf/*-old \
-        "$work"/root/var/log/* "$work"/root/tmp/* "$work/root/etc/resolv.conf" "$work/root/etc/hostname"
+    find "$tree/usr/share/doc" -type f ! -name copyright -delete
+    find "$tree/usr/share/doc" -type d -empty -delete
+    rm -rf "$tree"/usr/share/{man,info,locale,lintian,groff,linda}/* \
+        "$tree"/var/lib/apt/lists/* "$tree"/var/cache/apt/* "$tree"/var/cache/debconf/*-old \
+        "$tree"/var/log/* "$tree"/tmp/* "$tree/etc/resolv.conf" "$tree/etc/hostname"
     # What differs from one run to the next and is made anew where it is missed.
-    rm -f "$work"/root/etc/machine-id "$work"/root/var/cache/ldconfig/aux-cache
+    rm -f "$tree"/etc/machine-id "$tree"/var/cache/ldconfig/aux-cache
 }
 
 import() { # import IMAGE [CHANGE]…
     local image=$1 change=()
     shift
     for line in "$@"; do change+=(--change "$line"); done
-    tar -C "$work/root" --numeric-owner --sort=name -c . | docker import "${change[@]}" - "$image" >/dev/null
+    tar -C "$tree" --numeric-owner --sort=name -c . | docker import "${change[@]}" - "$image" >/dev/null
     echo "made $image, $(docker image inspect --format '{{.Size}}' "$image" | numfmt --to=si) B"
 }
 
@@ -71,9 +72,9 @@ if [ "$build" = yes ]; then
         echo "$image is there"
     else
         unpack ca-certificates,build-essential,git
-        mkdir -p "$work/root/usr/local/rust"
+        mkdir -p "$tree/usr/local/rust"
         # Without its documentation, which is two thirds of it.
-        tar -C "$(rustc --print sysroot)" --exclude=./share --exclude='*/rustlib/src' -c . | tar -C "$work/root/usr/local/rust" -x
+        tar -C "$(rustc --print sysroot)" --exclude=./share --exclude='*/rustlib/src' -c . | tar -C "$tree/usr/local/rust" -x
         import "$image" \
             'ENV PATH=/usr/local/rust/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' \
             'ENV CARGO_HOME=/usr/local/cargo' 'CMD ["bash"]'

@@ -40,7 +40,7 @@ pub(super) fn tar_gz(entries: &[Entry], time: u64) -> Result<Vec<u8>> {
     let mut sorted: Vec<&Entry> = entries.iter().collect();
     sorted.sort_by(|one, other| one.path.cmp(&other.path));
     // No time and no name in gzip's own header.
-    let compressed = GzBuilder::new().write(Vec::new(), Compression::best());
+    let compressed = GzBuilder::new().write(Vec::new(), Compression::fast());
     let mut archive = tar::Builder::new(compressed);
     for folder in folders(&sorted) {
         let mut header = header(0o755, time, 0);
