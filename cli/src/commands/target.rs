@@ -25,34 +25,8 @@ enum Choice<'a> {
 }
 
 /// A ready worker for a model id, a worker id, or the beginning of a worker id.
-///
-/// Where several serve the model, one whose hive does not answer is passed over: the catalog hears of a host that went
-/// away only when its lease ends.
 pub(super) async fn find(cluster: &Cluster, wanted: &str) -> Result<Worker, Failure> {
-    let mut workers = cluster.all_workers().await?;
-    loop {
-        let worker = find_among(cluster, workers.clone(), wanted).await?;
-        let elsewhere = others(&workers, &worker, wanted);
-        if elsewhere.is_empty() || cluster.worker_channel(&worker).await.is_ok() {
-            // What is wrong with the only way there is told by who goes it.
-            return Ok(worker);
-        }
-        workers = elsewhere;
-    }
-}
-
-/// The workers of other hives that serve the wanted model too.
-fn others(workers: &[Worker], chosen: &Worker, wanted: &str) -> Vec<Worker> {
-    let serves_too = |worker: &&Worker| {
-        wanted == worker.model_id
-            && worker.hive_id != chosen.hive_id
-            && !worker.unreachable
-            && serves(worker.state)
-    };
-    workers.iter().filter(serves_too).cloned().collect()
-}
-
-async fn find_among(cluster: &Cluster, workers: Vec<Worker>, wanted: &str) -> Result<Worker, Failure> {
+    let workers = cluster.all_workers().await?;
     let (lost, reachable): (Vec<Worker>, Vec<Worker>) =
         workers.into_iter().partition(|worker| worker.unreachable);
     match choose(&reachable, wanted) {
@@ -243,32 +217,6 @@ mod tests {
     fn a_model_gets_its_first_ready_worker() {
         assert_eq!(chosen("local:qwen"), "w-one");
         assert_eq!(chosen("local:gemma"), "1 not ready");
-    }
-
-    #[test]
-    fn the_same_model_elsewhere_stands_in_for_a_host_that_does_not_answer() {
-        let on = |id: &str, model: &str, hive: &str, state| Worker {
-            hive_id: hive.into(),
-            ..worker(id, model, state)
-        };
-        let gone = Worker {
-            unreachable: true,
-            ..on("w5", "local:qwen", "h4", WorkerState::Ready)
-        };
-        let workers = [
-            on("w1", "local:qwen", "h1", WorkerState::Ready),
-            on("w2", "local:qwen", "h1", WorkerState::Ready),
-            on("w3", "local:qwen", "h2", WorkerState::Busy),
-            on("w4", "local:qwen", "h3", WorkerState::Loading),
-            on("w6", "local:gemma", "h2", WorkerState::Ready),
-            gone,
-        ];
-        let ids = |wanted| -> Vec<String> {
-            let others = others(&workers, &workers[0], wanted);
-            others.into_iter().map(|worker| worker.id).collect()
-        };
-        assert_eq!(ids("local:qwen"), ["w3"]);
-        assert!(ids("w1").is_empty(), "who names a worker means it");
     }
 
     #[test]
