@@ -250,6 +250,7 @@ fn scroll(keeper: &mut Keeper<'_>) -> Frames {
          let way = -1; \
          const move = () => { \
            const before = scroller.scrollTop; \
+           scroller.dispatchEvent(new WheelEvent('wheel', { deltaY: way * 60 })); \
            scroller.scrollTop += way * 60; \
            if (scroller.scrollTop === before) way = -way; \
            window.rbeeScrolled = (window.rbeeScrolled ?? 0) + Math.abs(scroller.scrollTop - before); \

@@ -7,6 +7,9 @@ const inner = box.firstElementChild;
 let pinned = true;
 let anchor = null;
 let lastTop = box.scrollTop;
+// When the person last did something that scrolls. The place also jumps by itself: where content shrinks for a moment, it is
+// clamped, and that must not look like scrolling up.
+let acted = -1e9;
 let told = { top: -1e9, height: 0, width: 0, pinned: null, at: 0 };
 const heights = new Map();
 const fresh = new Map();
@@ -79,11 +82,15 @@ function tell() {
 box.addEventListener("scroll", () => {
   const top = box.scrollTop;
   if (atEnd()) pinned = true;
-  else if (top < lastTop - 1) pinned = false;
+  else if (top < lastTop - 1 && performance.now() - acted < 1000) pinned = false;
   lastTop = top;
   if (!pinned) remember();
   tell();
 }, { passive: true });
+const act = () => { acted = performance.now(); };
+for (const name of ["wheel", "keydown", "pointerdown", "touchmove"]) box.addEventListener(name, act, { passive: true });
+// The thumb of the scroll bar, held for as long as it takes.
+box.addEventListener("pointermove", (event) => { if (event.buttons) act(); }, { passive: true });
 box.addEventListener("wheel", (event) => {
   if (event.deltaY < 0 && box.scrollTop > 0) {
     pinned = false;
