@@ -105,12 +105,9 @@ async fn follow(
     ))
 }
 
-/// Gives the worker the LoRAs that are used. What it has already is no error.
+/// Gives the worker what is used beside its model. What it has already is no error.
 async fn attach(cluster: &Cluster, painter: &Painter, settings: &Settings) -> Result<(), Failure> {
-    let model_ids: Vec<String> = settings
-        .used_loras()
-        .map(|lora| lora.model_id.to_string())
-        .collect();
+    let model_ids: Vec<String> = settings.add_ons().iter().map(ToString::to_string).collect();
     if model_ids.is_empty() {
         return Ok(());
     }

@@ -2,6 +2,7 @@
 //!
 //! [`Session`] is one worker's pane: its [`Settings`], its runs ([`Run`]) and its [`Gallery`]. Times are passed in.
 
+pub mod extras;
 pub mod facts;
 pub mod family;
 pub mod from_picture;
@@ -16,6 +17,7 @@ pub mod size;
 pub mod source;
 pub mod words;
 
+pub use extras::{EmbeddingUse, HighResolution};
 pub use facts::{Facts, SamplerFacts};
 pub use family::{Family, Preset};
 pub use gallery::{Gallery, GalleryItem};
@@ -27,4 +29,4 @@ pub use session::Session;
 pub use settings::{LoraUse, Settings};
 pub use size::Size;
 pub use source::Source;
-pub use words::{Sampler, Schedule};
+pub use words::{Convention, Sampler, Schedule};

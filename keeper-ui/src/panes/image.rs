@@ -3,6 +3,7 @@
 //! [`ImageView`] is the drawn part: it takes a session and tells wishes. [`ImagePane`] is one worker's, with its calls.
 
 mod composer;
+mod embeddings;
 mod files;
 mod gallery_view;
 mod loras;
@@ -11,6 +12,7 @@ mod pane;
 mod panel;
 mod picture_view;
 mod running;
+mod second_pass;
 mod size_field;
 mod source_field;
 mod spans;
@@ -21,7 +23,7 @@ mod view;
 
 pub use pane::ImagePane;
 pub use store::ImageStore;
-pub use view::{Drop, ImageSession, ImageView, LoraChoice, Painter, Wish};
+pub use view::{AddOnChoice, Drop, ImageSession, ImageView, Painter, Wish};
 
 /// The pane's styles.
 pub const STYLE: &str = concat!(

@@ -7,7 +7,9 @@ use super::time::duration;
 use crate::client::failure::Failure;
 use crate::client::shelf::Shelf;
 use crate::model::image::run::{Made, Started, Timings};
-use crate::model::image::{Facts, Family, RunEvent, Sampler, SamplerFacts, Schedule, Settings, Size};
+use crate::model::image::{
+    Convention, Facts, Family, RunEvent, Sampler, SamplerFacts, Schedule, Settings, Size,
+};
 
 /// The request for what is set. Rasterises the mask, which takes a moment for a large one.
 #[must_use]
@@ -30,6 +32,10 @@ pub fn request(settings: &Settings) -> proto::GenerateImageRequest {
             .schedule
             .map_or(proto::Schedule::Unspecified, to_schedule)
             .into(),
+        convention: settings
+            .convention
+            .map_or(proto::Convention::Unspecified, to_convention)
+            .into(),
         clip_skip: settings.clip_skip,
         initial_image: initial_image(settings),
         loras: settings
@@ -40,6 +46,20 @@ pub fn request(settings: &Settings) -> proto::GenerateImageRequest {
                 text_encoder_weight: None,
             })
             .collect(),
+        embeddings: settings
+            .embeddings
+            .iter()
+            .map(|embedding| proto::EmbeddingUse {
+                model_id: embedding.model_id.to_string(),
+                word: embedding.word.clone(),
+            })
+            .collect(),
+        vae_model_id: settings.vae.as_ref().map(ToString::to_string).unwrap_or_default(),
+        high_resolution: settings.high_resolution.map(|pass| proto::HighResolutionPass {
+            scale: pass.scale,
+            strength: Some(pass.strength),
+            steps: pass.steps,
+        }),
         previews: Some(proto::Previews {
             every_steps: 1,
             ..proto::Previews::default()
@@ -177,10 +197,18 @@ fn to_schedule(schedule: Schedule) -> proto::Schedule {
     }
 }
 
+fn to_convention(convention: Convention) -> proto::Convention {
+    match convention {
+        Convention::A1111 => proto::Convention::A1111,
+        Convention::ComfyUi => proto::Convention::Comfyui,
+        Convention::Diffusers => proto::Convention::Diffusers,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::image::{Point, Source};
+    use crate::model::image::{HighResolution, Point, Source};
 
     #[test]
     fn every_sampler_and_schedule_of_the_contract_is_known() {
@@ -214,6 +242,34 @@ mod tests {
             (request.seed, request.sampler, request.initial_image),
             (None, 0, None)
         );
+    }
+
+    #[test]
+    fn what_few_requests_have_is_asked_for() {
+        let mut settings = Settings {
+            vae: Some("local:vae".into()),
+            high_resolution: Some(HighResolution {
+                scale: 1.5,
+                strength: 0.4,
+                steps: Some(9),
+            }),
+            ..Settings::default()
+        };
+        settings.add_embedding("civitai:7".into());
+        settings.embeddings[0].word = "easy".into();
+        for &convention in Convention::ALL {
+            settings.convention = Some(convention);
+            let request = request(&settings);
+            assert_eq!(
+                request.convention().as_str_name(),
+                format!("CONVENTION_{}", convention.id().to_uppercase())
+            );
+            assert_eq!(request.vae_model_id, "local:vae");
+            assert_eq!(request.embeddings[0].model_id, "civitai:7");
+            assert_eq!(request.embeddings[0].word, "easy");
+            let pass = request.high_resolution.unwrap();
+            assert_eq!((pass.scale, pass.strength, pass.steps), (1.5, Some(0.4), Some(9)));
+        }
     }
 
     #[test]

@@ -2,8 +2,9 @@
 
 use rbee_pictures::Parameters;
 
+use super::extras::HighResolution;
 use super::seed::Seed;
-use super::settings::Settings;
+use super::settings::{MAX_STEPS, Settings};
 use super::size::Size;
 use super::words::{Sampler, Schedule};
 use crate::model::ids::ModelId;
@@ -60,6 +61,7 @@ pub fn read(text: &str, loras: &[ModelId]) -> Read {
     if let Some(skip) = parameters.get("Clip skip").and_then(|skip| skip.parse().ok()) {
         read.settings.clip_skip = Some(u32::clamp(skip, 1, 12));
     }
+    read.second_pass(&parameters);
     if parameters.get("Denoising strength").is_some() && parameters.get("Hires upscale").is_none() {
         read.notes
             .push("It was made from another picture, which is not in the file.".into());
@@ -139,6 +141,27 @@ impl Read {
         }
     }
 
+    fn second_pass(&mut self, parameters: &Parameters) {
+        let Some(scale) = parameters
+            .get("Hires upscale")
+            .and_then(|scale| scale.parse().ok())
+        else {
+            return;
+        };
+        let mut pass = HighResolution::default();
+        pass.set_scale(scale);
+        let strength = parameters.get("Denoising strength");
+        if let Some(strength) = strength.and_then(|strength| strength.parse().ok()) {
+            pass.set_strength(strength);
+        }
+        let steps = parameters.get("Hires steps").and_then(|steps| steps.parse().ok());
+        // Some write 0 for as many as the first pass has.
+        pass.steps = steps
+            .filter(|&steps| steps > 0)
+            .map(|steps: u32| steps.min(MAX_STEPS));
+        self.settings.high_resolution = Some(pass);
+    }
+
     fn size(&mut self, parameters: &Parameters) {
         let Some(text) = parameters.get("Size") else {
             return;
@@ -207,6 +230,17 @@ mod tests {
         assert_eq!(settings.clip_skip, Some(2));
         assert_eq!(settings.loras[0].model_id.as_str(), "org/loras:honey.safetensors");
         assert_eq!(read.notes, Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_second_pass_is_read() {
+        let text = "bee\nSteps: 20, Size: 512x512, Denoising strength: 0.35, Hires upscale: 1.5, Hires steps: 12, \
+                    Hires upscaler: Latent";
+        let told = read(text, &[]);
+        let pass = told.settings.high_resolution.unwrap();
+        assert_eq!((pass.scale, pass.strength, pass.steps), (1.5, 0.35, Some(12)));
+        assert!(told.notes.is_empty());
+        assert_eq!(read("bee\nSteps: 20", &[]).settings.high_resolution, None);
     }
 
     #[test]

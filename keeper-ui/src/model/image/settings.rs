@@ -3,11 +3,13 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::extras::{EmbeddingUse, HighResolution, MAX_EMBEDDINGS, problem_of_words};
 use super::facts::Facts;
+use super::from_picture::short_name;
 use super::seed::Seed;
 use super::size::{EDGE_STEP, EDGES, Size};
 use super::source::Source;
-use super::words::{Sampler, Schedule};
+use super::words::{Convention, Sampler, Schedule};
 use crate::model::ids::ModelId;
 
 /// Most steps.
@@ -52,6 +54,8 @@ pub struct Settings {
     pub sampler: Option<Sampler>,
     /// Which noise levels.
     pub schedule: Option<Schedule>,
+    /// Whose rules hold.
+    pub convention: Option<Convention>,
     /// The text encoder's blocks that are left out, counted as the web interfaces do.
     pub clip_skip: Option<u32>,
     /// Where the noise begins.
@@ -60,6 +64,12 @@ pub struct Settings {
     pub count: u32,
     /// LoRAs.
     pub loras: Vec<LoraUse>,
+    /// Embeddings.
+    pub embeddings: Vec<EmbeddingUse>,
+    /// A VAE in place of the model's own.
+    pub vae: Option<ModelId>,
+    /// A second, larger pass.
+    pub high_resolution: Option<HighResolution>,
     /// A picture to begin from. Not kept over restarts.
     #[serde(skip)]
     pub source: Option<Source>,
@@ -75,10 +85,14 @@ impl Default for Settings {
             guidance: None,
             sampler: None,
             schedule: None,
+            convention: None,
             clip_skip: None,
             seed: Seed::default(),
             count: 1,
             loras: Vec::new(),
+            embeddings: Vec::new(),
+            vae: None,
+            high_resolution: None,
             source: None,
         }
     }
@@ -144,6 +158,30 @@ impl Settings {
         self.loras.iter().filter(|lora| lora.enabled)
     }
 
+    /// Adds an embedding, called by its name; one that is there stays as it is. Answers whether there was room.
+    pub fn add_embedding(&mut self, model_id: ModelId) -> bool {
+        if self.embeddings.iter().any(|known| known.model_id == model_id) {
+            return true;
+        }
+        if self.embeddings.len() >= MAX_EMBEDDINGS {
+            return false;
+        }
+        let word = short_name(&model_id).to_owned();
+        self.embeddings.push(EmbeddingUse { model_id, word });
+        true
+    }
+
+    /// What is used beside the model, each once.
+    #[must_use]
+    pub fn add_ons(&self) -> Vec<ModelId> {
+        let loras = self.used_loras().map(|lora| &lora.model_id);
+        let embeddings = self.embeddings.iter().map(|embedding| &embedding.model_id);
+        let mut ids: Vec<_> = loras.chain(embeddings).chain(&self.vae).cloned().collect();
+        ids.sort_by(|one, other| one.as_str().cmp(other.as_str()));
+        ids.dedup();
+        ids
+    }
+
     /// Takes a picture to begin from; the size follows its shape.
     pub fn set_source(&mut self, source: Source, facts: Option<&Facts>) {
         let native_edge = facts.map_or(512, |facts| facts.native_edge);
@@ -169,7 +207,16 @@ impl Settings {
                 EDGES.end()
             ));
         }
-        None
+        if let (Some(size), Some(pass)) = (self.size, self.high_resolution)
+            && !pass.is_possible(size)
+        {
+            return Some(format!(
+                "{size} can't be made {:.1} times as large: an edge has at most {}.",
+                pass.scale,
+                EDGES.end()
+            ));
+        }
+        problem_of_words(&self.embeddings)
     }
 
     /// Whether the prompt and all else is as at the beginning.
@@ -180,109 +227,5 @@ impl Settings {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::super::facts::tests::facts;
-    use super::super::picture::tests::picture;
-    use super::*;
-
-    #[test]
-    fn a_schedule_that_does_not_go_with_the_sampler_is_let_go() {
-        let mut settings = Settings {
-            schedule: Some(Schedule::Karras),
-            ..Settings::default()
-        };
-        settings.set_sampler(Some(Sampler::EulerA), &facts());
-        assert_eq!(settings.schedule, Some(Schedule::Karras));
-        settings.set_sampler(Some(Sampler::Ddim), &facts());
-        assert_eq!(settings.schedule, None);
-    }
-
-    #[test]
-    fn a_lora_is_there_once_and_only_so_many_are() {
-        let mut settings = Settings::default();
-        assert!(settings.add_lora("local:honey".into(), 0.8));
-        settings.loras[0].enabled = false;
-        assert!(settings.add_lora("local:honey".into(), 0.1));
-        assert_eq!((settings.loras.len(), settings.loras[0].weight), (1, 0.8));
-        settings.set_lora_weight(&"local:honey".into(), 99.0);
-        assert!((settings.loras[0].weight - MAX_LORA_WEIGHT).abs() < f32::EPSILON);
-        for index in 0..MAX_LORAS {
-            settings.add_lora(format!("local:{index}").into(), 1.0);
-        }
-        assert_eq!(settings.loras.len(), MAX_LORAS);
-        assert!(!settings.add_lora("local:late".into(), 1.0));
-    }
-
-    #[test]
-    fn the_size_follows_the_picture_to_begin_from() {
-        let mut source = Source::new(picture(1), "bee.png".into()).unwrap();
-        assert_eq!(source.size, Size { width: 1, height: 1 });
-        source.size = Size {
-            width: 4000,
-            height: 3000,
-        };
-        let mut settings = Settings::default();
-        settings.set_source(source, Some(&facts()));
-        assert_eq!(
-            settings.size,
-            Some(Size {
-                width: 592,
-                height: 440
-            })
-        );
-    }
-
-    #[test]
-    fn what_cannot_be_asked_for_is_told() {
-        let mut settings = Settings {
-            size: Some(Size {
-                width: 100,
-                height: 512,
-            }),
-            ..Settings::default()
-        };
-        assert!(settings.problem().unwrap().contains("100×512"));
-        settings.size = None;
-        assert_eq!(settings.problem(), None);
-        settings.prompt = "x".repeat(MAX_PROMPT_BYTES + 1);
-        assert!(settings.problem().unwrap().contains("prompt"));
-    }
-
-    #[test]
-    fn settings_survive_a_restart_and_unknown_ones_do_no_harm() {
-        let mut settings = Settings {
-            prompt: "蜂 🐝".into(),
-            sampler: Some(Sampler::EulerA),
-            ..Settings::default()
-        };
-        settings.add_lora("local:honey".into(), 0.8);
-        let text = serde_json::to_string(&settings).unwrap();
-        assert!(text.contains("euler_a"));
-        assert_eq!(serde_json::from_str::<Settings>(&text).unwrap(), settings);
-        let other: Settings = serde_json::from_str(r#"{"prompt": "a bee", "colour": 7}"#).unwrap();
-        assert_eq!((other.prompt.as_str(), other.count), ("a bee", 1));
-    }
-
-    proptest! {
-        #[test]
-        fn every_setter_leaves_what_a_worker_takes(
-            steps: u32, count: u32, guidance: f32, width: u32, height: u32, native in 64u32..2048
-        ) {
-            let mut settings = Settings::default();
-            settings.set_steps(steps);
-            settings.set_count(count);
-            settings.set_guidance(guidance);
-            let size = Size { width, height };
-            settings.size = Some(size.nearest());
-            prop_assert!(settings.problem().is_none());
-            prop_assert!((1..=MAX_STEPS).contains(&settings.steps.unwrap()));
-            prop_assert!((1..=MAX_COUNT).contains(&settings.count));
-            prop_assert!(settings.guidance.is_none_or(|guidance| (0.0..=MAX_GUIDANCE).contains(&guidance)));
-            prop_assert!(size.of_shape(native).is_possible());
-            let small = size.within(64);
-            prop_assert!(small.width <= 64 && small.height <= 64);
-        }
-    }
-}
+#[path = "settings_tests.rs"]
+mod tests;

@@ -1,4 +1,4 @@
-//! Samplers and schedules: the contract's, with the names that people know them by.
+//! Samplers, schedules and conventions: the contract's, with the names that people know them by.
 
 use serde::{Deserialize, Serialize};
 
@@ -80,6 +80,18 @@ words! {
     }
 }
 
+words! {
+    /// Whose rules of scheduling and noise hold, down to the last digit.
+    Convention {
+        /// The web interface that most published settings and seeds come from.
+        A1111 = "a1111", "A1111" | "AUTOMATIC1111";
+        /// ComfyUI.
+        ComfyUi = "comfyui", "ComfyUI";
+        /// The library diffusers.
+        Diffusers = "diffusers", "diffusers";
+    }
+}
+
 impl Sampler {
     /// A sampler out of published settings, where older programs write the schedule behind it: `DPM++ 2M Karras`.
     #[must_use]
@@ -110,6 +122,10 @@ mod tests {
         for &schedule in Schedule::ALL {
             assert_eq!(Schedule::named(schedule.id()), Some(schedule));
             assert_eq!(Schedule::named(schedule.label()), Some(schedule));
+        }
+        for &convention in Convention::ALL {
+            assert_eq!(Convention::named(convention.id()), Some(convention));
+            assert_eq!(Convention::named(convention.label()), Some(convention));
         }
         assert_eq!(Sampler::named("euler_ancestral"), Some(Sampler::EulerA));
         assert_eq!(Sampler::named("Restart"), None);

@@ -2,14 +2,15 @@
 
 use dioxus::prelude::*;
 
+use super::embeddings::name_of;
 use super::panel::rounded;
-use super::view::{ImageSession, LoraChoice, Wish};
+use super::view::{AddOnChoice, ImageSession, Wish};
 use crate::client::failure::Action;
 use crate::components::{
     Button, ButtonVariant, Checkbox, Choice, ControlSize, IconButton, IconName, Select, Slider,
 };
 use crate::model::ids::ModelId;
-use crate::model::image::from_picture::short_name;
+use crate::model::models::AddOnKind;
 
 /// What the sliders reach; more can come from a picture's settings.
 const USUAL_WEIGHT: f64 = 2.0;
@@ -18,26 +19,21 @@ const USUAL_WEIGHT: f64 = 2.0;
 #[component]
 pub(super) fn Loras(
     session: Signal<ImageSession>,
-    loras: Vec<LoraChoice>,
+    add_ons: Vec<AddOnChoice>,
     on: EventHandler<Wish>,
 ) -> Element {
     let mut session = session;
     let used = use_memo(move || session.read().settings.loras.clone());
-    let name_of = |id: &ModelId| {
-        let known = loras.iter().find(|lora| lora.id == *id);
-        known.map_or_else(|| short_name(id).to_owned(), |lora| lora.name.clone())
-    };
-    let unused = loras
-        .iter()
-        .filter(|lora| used.read().iter().all(|use_of| use_of.model_id != lora.id));
-    let choices = choices(unused);
+    let known = || add_ons.iter().filter(|known| known.kind == AddOnKind::Lora);
+    let unused = known().filter(|lora| used.read().iter().all(|use_of| use_of.model_id != lora.id));
+    let choices = choices(unused, "Add a LoRA…");
     rsx! {
         section { class: "image-panel__section",
             h4 { class: "image-panel__title", "LoRAs" }
             for lora in used() {
-                LoraRow { key: "{lora.model_id}", session, name: name_of(&lora.model_id), id: lora.model_id.clone() }
+                LoraRow { key: "{lora.model_id}", session, name: name_of(&add_ons, &lora.model_id), id: lora.model_id.clone() }
             }
-            if loras.is_empty() && used.read().is_empty() {
+            if known().next().is_none() && used.read().is_empty() {
                 p { class: "image-panel__hint", "None is here yet. They change the style or bring a subject in." }
                 Button {
                     variant: ButtonVariant::Plain,
@@ -64,17 +60,15 @@ pub(super) fn Loras(
 }
 
 /// Those that suit first; those that don't can't be chosen.
-fn choices<'a>(unused: impl Iterator<Item = &'a LoraChoice>) -> Vec<Choice> {
+pub(super) fn choices<'a>(unused: impl Iterator<Item = &'a AddOnChoice>, first: &str) -> Vec<Choice> {
     let mut unused: Vec<_> = unused.collect();
-    unused.sort_by_key(|lora| (lora.suits == Some(false), lora.name.to_lowercase()));
-    let choice = |lora: &LoraChoice| Choice {
-        unavailable: (lora.suits == Some(false)).then(|| "for another model".to_owned()),
-        ..Choice::new(lora.id.as_str(), &lora.name)
+    unused.sort_by_key(|known| (known.suits == Some(false), known.name.to_lowercase()));
+    let choice = |known: &AddOnChoice| Choice {
+        unavailable: (known.suits == Some(false)).then(|| "for another model".to_owned()),
+        ..Choice::new(known.id.as_str(), &known.name)
     };
     let choices = unused.into_iter().map(choice);
-    std::iter::once(Choice::new("", "Add a LoRA…"))
-        .chain(choices)
-        .collect()
+    std::iter::once(Choice::new("", first)).chain(choices).collect()
 }
 
 #[component]

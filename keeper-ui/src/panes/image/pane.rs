@@ -7,7 +7,7 @@ use dioxus::prelude::*;
 
 use super::files;
 use super::store::ImageStore;
-use super::view::{Drop, ImageSession, ImageView, LoraChoice, Painter, Wish};
+use super::view::{AddOnChoice, Drop, ImageSession, ImageView, Painter, Wish};
 use crate::client::failure::Action;
 use crate::client::image as calls;
 use crate::model::cluster::Worker;
@@ -63,9 +63,9 @@ fn Known(worker: ReadSignal<Worker>, onaction: EventHandler<Action>) -> Element 
     });
     use_keeping(store, id.clone(), session);
     use_facts(stores, worker, session);
-    let loras = use_memo(move || {
+    let add_ons = use_memo(move || {
         let family = session.read().facts.as_ref().map(|facts| facts.family);
-        loras(&stores.models.read(), family)
+        add_ons(&stores.models.read(), family)
     });
     let painter = use_memo(move || {
         let worker = worker.read();
@@ -78,7 +78,7 @@ fn Known(worker: ReadSignal<Worker>, onaction: EventHandler<Action>) -> Element 
         ImageView {
             session,
             painter: painter(),
-            loras: loras(),
+            add_ons: add_ons(),
             now,
             on: move |wish| grant(wish, Granting { stores, worker, session, onaction }),
         }
@@ -129,13 +129,14 @@ fn painter_of(worker: &Worker) -> calls::Painter {
     }
 }
 
-/// LoRAs of the catalog, with whether they go with a family.
-fn loras(models: &ModelsView, family: Option<Family>) -> Vec<LoraChoice> {
+/// LoRAs, VAEs and embeddings of the catalog, with whether they go with a family.
+fn add_ons(models: &ModelsView, family: Option<Family>) -> Vec<AddOnChoice> {
     let choice = |model: &crate::model::models::Model| match model.model_type {
         ModelType::AddOn {
-            kind: Some(AddOnKind::Lora),
+            kind: Some(kind @ (AddOnKind::Lora | AddOnKind::Vae | AddOnKind::Embedding)),
             base,
-        } if model.state == ModelState::Available => Some(LoraChoice {
+        } if model.state == ModelState::Available => Some(AddOnChoice {
+            kind,
             id: model.id.clone(),
             name: model.name.clone(),
             suits: base.zip(family).and_then(|(base, family)| suits(base, family)),
@@ -204,7 +205,11 @@ impl Granting {
 
     fn loras(&self) -> Vec<ModelId> {
         let models = self.stores.models.peek();
-        loras(&models, None).into_iter().map(|lora| lora.id).collect()
+        add_ons(&models, None)
+            .into_iter()
+            .filter(|known| known.kind == AddOnKind::Lora)
+            .map(|lora| lora.id)
+            .collect()
     }
 
     fn use_settings(&mut self, id: PictureId) {

@@ -3,16 +3,18 @@
 use dioxus::prelude::*;
 
 use super::composer::SeedButtons;
+use super::embeddings::{Embeddings, VaeField};
 use super::loras::Loras;
+use super::second_pass::SecondPass;
 use super::size_field::SizeField;
 use super::source_field::SourceField;
-use super::view::{ImageSession, LoraChoice, Wish};
+use super::view::{AddOnChoice, ImageSession, Wish};
 use crate::components::{
     Button, ButtonVariant, Choice, ControlSize, IconButton, IconName, NumberField, Select, Skeleton, Slider,
     TextField,
 };
 use crate::model::image::settings::{MAX_COUNT, MAX_GUIDANCE, MAX_STEPS};
-use crate::model::image::{Facts, Sampler, Schedule, Settings};
+use crate::model::image::{Convention, Facts, Sampler, Schedule, Settings};
 
 /// Sliders end here unless more is set: beyond it pictures hardly change.
 const USUAL_STEPS: u32 = 60;
@@ -22,7 +24,7 @@ const USUAL_GUIDANCE: f32 = 20.0;
 #[component]
 pub(super) fn Panel(
     session: Signal<ImageSession>,
-    loras: Vec<LoraChoice>,
+    add_ons: Vec<AddOnChoice>,
     onclose: EventHandler<()>,
     onmask: EventHandler<()>,
     on: EventHandler<Wish>,
@@ -71,9 +73,11 @@ pub(super) fn Panel(
                     SizeField { session, facts: facts.clone() }
                     SourceField { session, onmask, on }
                     Sampling { session, facts: facts.clone() }
+                    SecondPass { session, facts: facts.clone() }
                     SeedField { session }
-                    Loras { session, loras, on }
-                    Further { session }
+                    Loras { session, add_ons: add_ons.clone(), on }
+                    Embeddings { session, add_ons: add_ons.clone() }
+                    Further { session, add_ons }
                 } else if session.read().trouble.is_none() {
                     Skeleton { label: "Asking the worker what it can do", lines: 8, height: 20 }
                 }
@@ -169,6 +173,15 @@ fn schedules(facts: &Facts, sampler: Option<Sampler>) -> Vec<Choice> {
     std::iter::once(Choice::new("", default)).chain(choices).collect()
 }
 
+fn conventions() -> Vec<Choice> {
+    let choices = Convention::ALL
+        .iter()
+        .map(|convention| Choice::new(convention.id(), convention.label()));
+    std::iter::once(Choice::new("", "A1111 (default)"))
+        .chain(choices.skip(1))
+        .collect()
+}
+
 /// The seed and how many pictures.
 #[component]
 fn SeedField(session: Signal<ImageSession>) -> Element {
@@ -205,11 +218,20 @@ fn SeedField(session: Signal<ImageSession>) -> Element {
 
 /// What few people change.
 #[component]
-fn Further(session: Signal<ImageSession>) -> Element {
+fn Further(session: Signal<ImageSession>, add_ons: Vec<AddOnChoice>) -> Element {
     let mut session = session;
     let clip_skip = use_memo(move || session.read().settings.clip_skip);
+    let convention = use_memo(move || session.read().settings.convention);
     rsx! {
         section { class: "image-panel__section",
+            VaeField { session, add_ons }
+            Select {
+                label: "Like",
+                value: convention().map(Convention::id).unwrap_or_default(),
+                choices: conventions(),
+                hint: "Whose schedules, noise and prompts hold: the same seed gives the picture that it gives there.",
+                onchange: move |id: String| session.write().settings.convention = Convention::named(&id),
+            }
             NumberField {
                 label: "CLIP skip",
                 value: clip_skip().map(f64::from),

@@ -15,6 +15,7 @@ use crate::client::failure::{Action, Failure};
 use crate::components::{ControlSize, Icon, IconButton, IconName, use_identity};
 use crate::model::ids::ModelId;
 use crate::model::image::{PictureId, RunId, Session};
+use crate::model::models::AddOnKind;
 
 /// A worker's session, with failures as this window tells them.
 pub type ImageSession = Session<Failure>;
@@ -28,9 +29,11 @@ pub struct Painter {
     pub serves: bool,
 }
 
-/// A LoRA of the catalog.
+/// A LoRA, VAE or embedding of the catalog.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LoraChoice {
+pub struct AddOnChoice {
+    /// What it is.
+    pub kind: AddOnKind,
     /// Which.
     pub id: ModelId,
     /// Its name.
@@ -96,8 +99,8 @@ pub fn ImageView(
     session: Signal<ImageSession>,
     /// The worker.
     painter: Painter,
-    /// LoRAs that can be used.
-    loras: Vec<LoraChoice>,
+    /// What can be used beside the model.
+    add_ons: Vec<AddOnChoice>,
     /// What time it is, for how long it will take.
     now: ReadSignal<Instant>,
     /// Whether all settings show where there is no room for them beside the picture.
@@ -148,7 +151,7 @@ pub fn ImageView(
             div { class: "image-pane__veil", onclick: move |_| open.set(false) }
             Panel {
                 session,
-                loras,
+                add_ons,
                 onclose: move |()| open.set(false),
                 onmask: move |()| {
                     masking.set(true);

@@ -6,10 +6,11 @@ use dioxus::prelude::*;
 use rbee_keeper::client::failure::Failure;
 use rbee_keeper::model::image::run::{Made, Started, Timings};
 use rbee_keeper::model::image::{
-    Facts, Family, GalleryItem, Picture, PictureId, Point, RunEvent, RunId, Sampler, SamplerFacts, Schedule,
-    Size, Source,
+    Convention, Facts, Family, GalleryItem, HighResolution, Picture, PictureId, Point, RunEvent, RunId,
+    Sampler, SamplerFacts, Schedule, Size, Source,
 };
-use rbee_keeper::panes::image::{ImageSession, ImageView, LoraChoice, Painter};
+use rbee_keeper::model::models::AddOnKind;
+use rbee_keeper::panes::image::{AddOnChoice, ImageSession, ImageView, Painter};
 
 use crate::State;
 
@@ -25,6 +26,7 @@ pub(super) const STATES: &[State] = &[
     State::new("decoding-with-gallery", decoding),
     State::new("done", done),
     State::new("full-with-panel", full_with_panel),
+    State::new("second-pass-and-embeddings", second_pass_and_embeddings),
     State::new("out-of-memory", out_of_memory),
     State::new("add-on-unsuitable", add_on_unsuitable),
     State::new("queue-full", queue_full),
@@ -125,7 +127,7 @@ fn Pane(
     session: ImageSession,
     painter: Painter,
     now: Instant,
-    #[props(default)] loras: Vec<LoraChoice>,
+    #[props(default)] add_ons: Vec<AddOnChoice>,
     #[props(default)] open: bool,
     #[props(default)] masking: bool,
     #[props(default = "ltr")] dir: &'static str,
@@ -134,7 +136,7 @@ fn Pane(
     let now = use_signal(|| now);
     rsx! {
         div { style: "width: 100%; height: 720px", dir,
-            ImageView { session, painter, loras, now, start_open: open, start_masking: masking, on: |_| {} }
+            ImageView { session, painter, add_ons, now, start_open: open, start_masking: masking, on: |_| {} }
         }
     }
 }
@@ -268,16 +270,21 @@ fn done() -> Element {
     drawn(session)
 }
 
-fn loras() -> Vec<LoraChoice> {
-    let lora = |id: &str, name: &str, suits| LoraChoice {
+fn add_ons() -> Vec<AddOnChoice> {
+    let of = |kind, id: &str, name: &str, suits| AddOnChoice {
+        kind,
         id: id.into(),
         name: name.into(),
         suits,
     };
+    let lora = |id, name, suits| of(AddOnKind::Lora, id, name, suits);
     vec![
         lora("civitai:1", "Honey light", Some(true)),
         lora("civitai:2", "Add more detail", Some(true)),
         lora("civitai:3", "Pixel art XL", Some(false)),
+        of(AddOnKind::Embedding, "civitai:4", "EasyNegative", Some(true)),
+        of(AddOnKind::Embedding, "civitai:5", "Bad hands", None),
+        of(AddOnKind::Vae, "civitai:6", "kl-f8-anime2", None),
     ]
 }
 
@@ -295,7 +302,23 @@ fn full_with_panel() -> Element {
     session.settings.set_steps(28);
     session.settings.set_sampler(Some(Sampler::Heun), &facts);
     session.settings.seed.typed("2912413312");
-    rsx! { Pane { session, painter: painter(), now: Instant::now(), loras: loras(), open: true } }
+    rsx! { Pane { session, painter: painter(), now: Instant::now(), add_ons: add_ons(), open: true } }
+}
+
+fn second_pass_and_embeddings() -> Element {
+    let mut session = with_pictures();
+    let settings = &mut session.settings;
+    settings.high_resolution = Some(HighResolution {
+        scale: 1.5,
+        strength: 0.4,
+        steps: Some(12),
+    });
+    settings.add_embedding("civitai:4".into());
+    settings.add_embedding("local:gone".into());
+    settings.embeddings[0].word = "blurry".into();
+    settings.vae = Some("civitai:6".into());
+    settings.convention = Some(Convention::ComfyUi);
+    rsx! { Pane { session, painter: painter(), now: Instant::now(), add_ons: add_ons(), open: true } }
 }
 
 fn failed(reason: &str, message: &str) -> Element {
@@ -363,7 +386,7 @@ fn right_to_left() -> Element {
     let mut session = with_pictures();
     session.settings.prompt = "نحلة على زهرة الخزامى، صورة مقربة، ضوء ذهبي".into();
     session.settings.negative_prompt = "ضبابي".into();
-    rsx! { Pane { session, painter: painter(), now: Instant::now(), dir: "rtl", open: true, loras: loras() } }
+    rsx! { Pane { session, painter: painter(), now: Instant::now(), dir: "rtl", open: true, add_ons: add_ons() } }
 }
 
 fn cjk() -> Element {
