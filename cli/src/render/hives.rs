@@ -133,6 +133,17 @@ fn card(hive: &Hive, answers: bool, now: &Timestamp) -> Card {
             .as_ref()
             .map(|platform| format!("{}/{}", platform.os, platform.arch)),
     );
+    card.known(
+        "cache",
+        hive.cache.as_ref().map(|cache| {
+            format!(
+                "{} of {}, {} of it in use",
+                size(cache.used_bytes),
+                size(cache.limit_bytes),
+                size(cache.in_use_bytes)
+            )
+        }),
+    );
     card.fact(
         "last seen",
         format!("{} ago", age(hive.last_seen_at.as_ref(), now)),
@@ -271,7 +282,17 @@ mod tests {
             "{text}"
         );
         assert!(text.contains("\n1 worker: 1 draining\nID "), "{text}");
-        assert!(!text.contains("as of"), "{text}");
+        assert!(!text.contains("as of") && !text.contains("cache"), "{text}");
+        hive.cache = Some(rbee_proto::types::v1::CacheUse {
+            limit_bytes: 100 << 30,
+            used_bytes: 3 << 30,
+            in_use_bytes: 1 << 30,
+        });
+        let cached = show(&hive, &[], true, &NOW, Paint::OFF);
+        assert!(
+            cached.contains("3.0 GiB of 100.0 GiB, 1.0 GiB of it in use"),
+            "{cached}"
+        );
         let old = show(&hive, &[], false, &NOW, Paint::OFF);
         assert!(old.contains("it does not answer now"), "{old}");
     }

@@ -11,11 +11,7 @@ macro_rules! reasons {
     ($($(#[$documentation:meta])+ pub const $name:ident: &str = $text:literal;)+) => {
         $($(#[$documentation])+ pub const $name: &str = $text;)+
 
-        /// A request uses an add-on that its worker does not have.
-    pub const ADD_ON_NOT_FOUND: &str = "ADD_ON_NOT_FOUND";
-    /// An add-on does not go with the model, or can't be used at all.
-    pub const ADD_ON_UNSUITABLE: &str = "ADD_ON_UNSUITABLE";
-    /// Every reason, by name.
+        /// Every reason, by name.
         pub const ALL: &[&str] = &[$($name),+];
     };
 }
@@ -27,6 +23,12 @@ pub fn known(text: &str) -> Option<&'static str> {
 }
 
 reasons! {
+    /// A request uses an add-on that its worker does not have.
+    pub const ADD_ON_NOT_FOUND: &str = "ADD_ON_NOT_FOUND";
+    /// An add-on does not go with the model, or can't be used at all.
+    pub const ADD_ON_UNSUITABLE: &str = "ADD_ON_UNSUITABLE";
+    /// A model does not fit into the cache of a hive whose store is elsewhere.
+    pub const CACHE_TOO_SMALL: &str = "CACHE_TOO_SMALL";
     /// The catalog can't be reached by a service that needs it.
     pub const CATALOG_UNAVAILABLE: &str = "CATALOG_UNAVAILABLE";
     /// A chat template is broken, does too much, or refuses the conversation.

@@ -36,6 +36,7 @@ mod ingest;
 mod inspect;
 mod keys;
 mod location;
+mod read;
 #[cfg(feature = "s3")]
 mod s3;
 mod source;
@@ -44,11 +45,12 @@ mod store;
 mod upload;
 
 pub use blob::{BlobCheck, BlobInfo, BlobState, StoredBlob};
-pub use cache::{BlobCache, CachedBlob, FetchError, OpenCacheError};
+pub use cache::{BlobCache, CacheOptions, CacheUse, CachedBlob, FetchError, Found, OpenCacheError};
 pub use disk::{Faults, Step};
 pub use error::{PutFileError, StoreError};
 pub use in_place::InPlaceChange;
 pub use ingest::Ingest;
+pub use read::BlobReader;
 #[cfg(feature = "s3")]
 pub use s3::S3Options;
 pub use store::{Store, StoreOptions};

@@ -73,11 +73,13 @@ impl S3Options {
     }
 }
 
-/// Opens the bucket, and asks the server once, so that what is wrong shows now and not at night.
+/// Opens the bucket. Unless it is for a reader, the server is asked once, so that what is wrong shows now and not at
+/// night, and failures that may pass are sat out.
 pub(crate) async fn open(
     bucket: &str,
     prefix: &str,
     options: &S3Options,
+    for_reader: bool,
 ) -> Result<Arc<dyn ObjectStore>, StoreError> {
     let location = format!("s3://{bucket}");
     let wrong = |problem: &str| StoreError::Location {
@@ -106,7 +108,7 @@ pub(crate) async fn open(
         .with_disable_bulk_delete(true)
         .with_retry(RetryConfig {
             backoff: BackoffConfig::default(),
-            max_retries: 8,
+            max_retries: if for_reader { 2 } else { 8 },
             retry_timeout: RETRY_TIMEOUT,
         });
     if let Some(token) = &options.session_token {
@@ -129,8 +131,10 @@ pub(crate) async fn open(
     } else {
         Arc::new(PrefixStore::new(objects, prefix))
     };
-    let probe = objects.list(Some(&"models".into())).try_next().await;
-    probe.map_err(StoreError::object("opening", &location))?;
+    if !for_reader {
+        let probe = objects.list(Some(&"models".into())).try_next().await;
+        probe.map_err(StoreError::object("opening", &location))?;
+    }
     Ok(objects)
 }
 
@@ -183,7 +187,7 @@ mod tests {
     async fn without_keys_it_says_what_to_set() {
         let mut without = options();
         without.secret_access_key = None;
-        let error = open("models", "", &without).await.unwrap_err();
+        let error = open("models", "", &without, false).await.unwrap_err();
         assert!(error.to_string().contains("AWS_SECRET_ACCESS_KEY"), "{error}");
     }
 

@@ -50,10 +50,21 @@ impl fmt::Debug for Store {
 pub struct StoreOptions {
     #[cfg(feature = "s3")]
     s3: Option<S3Options>,
+    #[cfg_attr(not(feature = "s3"), allow(dead_code, reason = "only a bucket can be away"))]
+    for_reader: bool,
     faults: Option<Arc<dyn Faults>>,
 }
 
 impl StoreOptions {
+    /// For one who only reads, is of use while the store is away, and asks again himself: the server of a store on
+    /// `s3://` is not asked when it is opened, and what fails is told soon. What is wrong with its address or its keys
+    /// shows with the first use then.
+    #[must_use]
+    pub fn for_reader(mut self) -> Self {
+        self.for_reader = true;
+        self
+    }
+
     /// Server and keys of a store on `s3://`, in place of what the environment says.
     #[cfg(feature = "s3")]
     #[must_use]
@@ -83,7 +94,7 @@ impl StoreOptions {
             #[cfg(feature = "s3")]
             Location::Bucket { bucket, prefix } => {
                 let options = self.s3.unwrap_or_else(S3Options::from_environment);
-                let objects = s3::open(&bucket, &prefix, &options).await?;
+                let objects = s3::open(&bucket, &prefix, &options, self.for_reader).await?;
                 let separator = if prefix.is_empty() { "" } else { "/" };
                 Ok(Store::on(format!("s3://{bucket}{separator}{prefix}"), objects))
             }
@@ -551,7 +562,9 @@ impl Store {
         Ok(deleted.map_err(StoreError::object("removing", key))?.is_some())
     }
 
-    pub(crate) fn is_on_this_host(&self) -> bool {
+    /// Whether blobs are files of this host.
+    #[must_use]
+    pub fn is_on_this_host(&self) -> bool {
         self.0.files.is_some()
     }
 

@@ -6,4 +6,5 @@ pub mod exposition;
 pub mod hub;
 pub mod models;
 pub mod relay;
+pub mod s3;
 pub mod scripted_worker;

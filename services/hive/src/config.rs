@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use bytesize::ByteSize;
 use rbee_service_kit::config::{TelemetryConfig, duration, optional_duration};
 use serde::{Deserialize, Serialize};
 
@@ -22,9 +23,17 @@ pub struct HiveConfig {
     /// `<data folder>/hive` unless configured.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub folder: Option<PathBuf>,
-    /// Where the store is: a `file://` URL or a path. `<data folder>/store` unless configured.
+    /// Where the store is: a path, a `file://` URL, or `s3://bucket/prefix`. `<data folder>/store` unless configured.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub store: Option<String>,
+    /// Folder for what is fetched from a store that is not on this host; `<folder>/cache` unless configured.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cache_dir: Option<PathBuf>,
+    /// The most that this folder may take.
+    pub cache_limit: ByteSize,
+    /// A store that gives nothing for this long while something is fetched from it counts as unavailable.
+    #[serde(with = "duration")]
+    pub store_patience: Duration,
     /// Devices to hide or to declare: `-cuda:1; +cuda:0,memory=24GiB,name=RTX 4090`. See
     /// [`Declarations`](crate::devices::Declarations).
     #[serde(skip_serializing_if = "String::is_empty")]
@@ -45,6 +54,9 @@ impl Default for HiveConfig {
             name: None,
             folder: None,
             store: None,
+            cache_dir: None,
+            cache_limit: ByteSize::gib(100),
+            store_patience: Duration::from_secs(120),
             devices: String::new(),
             cgroup: CgroupSetting::Auto,
             catalog_timeout: Duration::from_secs(5),
@@ -164,8 +176,8 @@ impl WorkerConfig {
                 .or_insert_with(|| value.to_owned());
         };
         set("RBEE_LOG", &telemetry.log);
-        if let Some(endpoint) = &telemetry.otlp_endpoint {
-            set("RBEE_OTLP_ENDPOINT", endpoint);
+        if let Some(endpoint) = telemetry.endpoint() {
+            set("RBEE_OTLP_ENDPOINT", &endpoint);
         }
     }
 

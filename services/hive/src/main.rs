@@ -65,10 +65,22 @@ struct HiveOverrides {
     #[arg(long, env = "RBEE_DEVICES", value_name = "RULES", allow_hyphen_values = true)]
     #[serde(skip_serializing_if = "Option::is_none")]
     devices: Option<String>,
-    /// Where the store is: a path or a file:// URL.
+    /// Where the store is: a path, a file:// URL, or s3://bucket/prefix with keys from the environment.
     #[arg(long, env = "RBEE_STORE", value_name = "STORE")]
     #[serde(skip_serializing_if = "Option::is_none")]
     store: Option<String>,
+    /// Folder for what is fetched from a store that is not on this host; `cache` below --folder unless given.
+    #[arg(long, env = "RBEE_CACHE_DIR", value_name = "FOLDER")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cache_dir: Option<PathBuf>,
+    /// The most that this folder may take, such as 200GiB.
+    #[arg(long, env = "RBEE_CACHE_LIMIT", value_name = "SIZE")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cache_limit: Option<String>,
+    /// A store that gives nothing for this long while something is fetched from it counts as unavailable.
+    #[arg(long, env = "RBEE_STORE_PATIENCE", value_name = "DURATION")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    store_patience: Option<String>,
 }
 
 #[derive(Debug, Default, Serialize, Deserialize)]

@@ -1,15 +1,17 @@
 //! Wiring: from a configuration to a hive that a server can mount.
 
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytesize::ByteSize;
 use rbee_proto::hive::v1::hive_service_server::HiveServiceServer;
 use rbee_proto::worker::v1::{text_service_server, worker_service_server};
 use rbee_service_kit::client::TargetError;
 use rbee_service_kit::metrics::Collect;
 use rbee_service_kit::{Lifecycle, ServerBuilder, Target};
-use rbee_store::{Store, StoreError};
+use rbee_store::{BlobCache, CacheOptions, OpenCacheError, Store, StoreError, StoreOptions};
 use sysinfo::System;
 
 use crate::catalog::Catalog;
@@ -24,7 +26,7 @@ use crate::process::{CgroupError, CgroupSetting, Cgroups, Launcher};
 use crate::proxy::Proxy;
 use crate::reconciler::Reconciler;
 use crate::registrar::{Registrar, Told};
-use crate::spawn::{Binaries, Parts, Spawner};
+use crate::spawn::{Binaries, Files, Parts, Spawner};
 use crate::telemetry::{Metrics, Numbers, Telemetry};
 use crate::worker::Workers;
 
@@ -38,7 +40,9 @@ pub enum StartError {
     #[error("no folder is configured: set `hive.folder` (--folder)")]
     NoFolder,
     /// The configuration names no store.
-    #[error("no store is configured: set `hive.store` (--store) to a path or a file:// URL")]
+    #[error(
+        "no store is configured: set `hive.store` (--store) to a path, a file:// URL or s3://bucket/prefix"
+    )]
     NoStore,
     /// The hive's folder can't be used.
     #[error(transparent)]
@@ -52,6 +56,9 @@ pub enum StartError {
     /// What is said of devices can't be understood.
     #[error(transparent)]
     Devices(#[from] DeclarationsError),
+    /// The cache of the store's files can't be used.
+    #[error("cannot use the cache of the store's files")]
+    Cache(#[from] OpenCacheError),
     /// The store can't be opened.
     #[error("cannot open the store")]
     Store(#[from] StoreError),
@@ -89,8 +96,14 @@ impl Hive {
     ) -> Result<Self, StartError> {
         let folder = config.folder.as_deref().ok_or(StartError::NoFolder)?;
         let devices = Devices::of_this_host(config.devices.parse()?);
-        let store = Store::open(config.store.as_deref().ok_or(StartError::NoStore)?).await?;
+        let store = config.store.as_deref().ok_or(StartError::NoStore)?;
+        // Workers whose files are here are of use while the store is away.
+        let store = StoreOptions::default().for_reader().open(store).await?;
         let folders = Folders::open(folder)?;
+        let cache_dir = config.cache_dir.unwrap_or_else(|| folders.path().join("cache"));
+        let cache = open_cache(&store, cache_dir, config.cache_limit, config.store_patience).await?;
+        let files = Files::new(store, cache);
+        let hive_folder = Arc::from(folders.path());
         // After the folder is locked: no other hive has this id now, so that its groups are an earlier one's.
         let cgroups = cgroups(config.cgroup, folders.hive_id().to_string()).await?;
         let identity = Identity {
@@ -118,8 +131,8 @@ impl Hive {
         let idle_ttl = config.worker.idle_ttl;
         let spawner = Spawner::new(Parts {
             catalog,
-            binaries: Binaries::new(folders.binaries().to_path_buf(), store.clone()),
-            store,
+            binaries: Binaries::new(folders.binaries().to_path_buf(), files.clone()),
+            files: files.clone(),
             folders,
             launcher: Launcher::start().map_err(StartError::Launcher)?,
             workers: workers.clone(),
@@ -136,6 +149,8 @@ impl Hive {
         let numbers = Numbers {
             telemetry: telemetry.clone(),
             metrics,
+            files: files.clone(),
+            folder: hive_folder,
             workers: workers.clone(),
             told: told.clone(),
         };
@@ -148,6 +163,7 @@ impl Hive {
             told: told.clone(),
             logs,
             host,
+            files,
             telemetry,
             shutdown: lifecycle.token(),
         };
@@ -195,6 +211,25 @@ async fn cgroups(setting: CgroupSetting, hive_id: String) -> Result<Cgroups, Cgr
     tokio::task::spawn_blocking(detect)
         .await
         .unwrap_or_else(|_| Ok(Cgroups::none()))
+}
+
+/// The cache for a store that is not on this host.
+async fn open_cache(
+    store: &Store,
+    folder: PathBuf,
+    limit: ByteSize,
+    patience: Duration,
+) -> Result<Option<BlobCache>, OpenCacheError> {
+    if store.is_on_this_host() {
+        return Ok(None);
+    }
+    let usual = CacheOptions::new(limit.as_u64());
+    let options = CacheOptions {
+        patience,
+        stall: usual.stall.min(patience),
+        ..usual
+    };
+    BlobCache::open(folder, options).await.map(Some)
 }
 
 fn host_name() -> String {

@@ -84,6 +84,7 @@ fn telemetry(workers: Vec<WorkerTelemetry>) -> Update {
             time: Some(NOW),
             devices: devices(),
             workers,
+            ..WatchTelemetryResponse::default()
         },
     }
 }

@@ -99,6 +99,16 @@ pub(crate) struct Hive<'a> {
     last_seen_at: Option<String>,
     devices: Vec<Device<'a>>,
     draining: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cache: Option<CacheUse>,
+}
+
+/// What a hive keeps of a store that is not on its host.
+#[derive(Debug, Serialize)]
+struct CacheUse {
+    limit_bytes: u64,
+    used_bytes: u64,
+    in_use_bytes: u64,
 }
 
 impl<'a> From<&'a types::Hive> for Hive<'a> {
@@ -113,6 +123,11 @@ impl<'a> From<&'a types::Hive> for Hive<'a> {
             last_seen_at: time(hive.last_seen_at.as_ref()),
             devices: hive.devices.iter().map(Device::from).collect(),
             draining: hive.draining,
+            cache: hive.cache.as_ref().map(|cache| CacheUse {
+                limit_bytes: cache.limit_bytes,
+                used_bytes: cache.used_bytes,
+                in_use_bytes: cache.in_use_bytes,
+            }),
         }
     }
 }

@@ -58,9 +58,35 @@ pub struct TelemetryConfig {
     /// How log lines look.
     pub log_format: LogFormat,
     /// Address of an OpenTelemetry collector that speaks OTLP over gRPC, such as
-    /// `http://127.0.0.1:4317`. Without one, no trace is exported.
+    /// `http://127.0.0.1:4317`. Without one, that of OpenTelemetry's own variables counts; without that either, no trace
+    /// is exported.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub otlp_endpoint: Option<String>,
+}
+
+impl TelemetryConfig {
+    /// Where traces go: what is configured, else what `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT` or
+    /// `OTEL_EXPORTER_OTLP_ENDPOINT` says, unless `OTEL_SDK_DISABLED` is `true` (OpenTelemetry specification,
+    /// "Environment Variable Specification").
+    #[must_use]
+    pub fn endpoint(&self) -> Option<String> {
+        self.endpoint_with(|name| std::env::var(name).ok())
+    }
+
+    fn endpoint_with(&self, variable: impl Fn(&str) -> Option<String>) -> Option<String> {
+        if self.otlp_endpoint.is_some() {
+            return self.otlp_endpoint.clone();
+        }
+        if variable("OTEL_SDK_DISABLED").is_some_and(|text| text.eq_ignore_ascii_case("true")) {
+            return None;
+        }
+        [
+            "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
+            "OTEL_EXPORTER_OTLP_ENDPOINT",
+        ]
+        .into_iter()
+        .find_map(|name| variable(name).filter(|text| !text.is_empty()))
+    }
 }
 
 impl Default for TelemetryConfig {
@@ -84,4 +110,37 @@ pub struct MetricsConfig {
     /// Listen beyond loopback. Whoever reaches the port can read which models and devices there are and how much they
     /// are used, but no prompt, answer or token.
     pub allow_insecure: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_configured_goes_before_opentelemetrys_own_variables() {
+        let endpoint = |configured: Option<&str>, set: &[(&str, &str)]| {
+            let config = TelemetryConfig {
+                otlp_endpoint: configured.map(str::to_owned),
+                ..TelemetryConfig::default()
+            };
+            config.endpoint_with(|name| {
+                let found = set.iter().find(|(known, _)| *known == name);
+                found.map(|(_, value)| (*value).to_owned())
+            })
+        };
+        let all = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://all:4317");
+        let traces = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://traces:4317");
+        assert_eq!(endpoint(None, &[]), None);
+        assert_eq!(endpoint(None, &[("OTEL_EXPORTER_OTLP_ENDPOINT", "")]), None);
+        assert_eq!(endpoint(None, &[all]).as_deref(), Some("http://all:4317"));
+        assert_eq!(
+            endpoint(None, &[all, traces]).as_deref(),
+            Some("http://traces:4317")
+        );
+        assert_eq!(endpoint(None, &[all, ("OTEL_SDK_DISABLED", "true")]), None);
+        assert_eq!(
+            endpoint(Some("http://ours:1"), &[all]).as_deref(),
+            Some("http://ours:1")
+        );
+    }
 }

@@ -41,6 +41,31 @@ pub struct Metric {
     pub help: &'static str,
 }
 
+impl Metric {
+    /// The row of `docs/metrics.md` about it.
+    #[must_use]
+    pub fn row(&self) -> String {
+        let labels: Vec<_> = self.labels.iter().map(|label| format!("`{label}`")).collect();
+        format!(
+            "| `{}` | {} | {} | {} |",
+            self.name,
+            self.kind.name(),
+            labels.join(", "),
+            self.help
+        )
+    }
+
+    /// The rows below a heading of `docs/metrics.md`.
+    #[must_use]
+    pub fn rows_below<'a>(heading: &str, page: &'a str) -> Vec<&'a str> {
+        let below = page
+            .lines()
+            .skip_while(|line| line.trim_start_matches("## ") != heading);
+        let section = below.skip(1).take_while(|line| !line.starts_with("## "));
+        section.filter(|line| line.starts_with("| `")).collect()
+    }
+}
+
 /// A page of numbers, being written.
 #[derive(Debug, Default)]
 pub struct Page {

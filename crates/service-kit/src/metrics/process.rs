@@ -103,6 +103,13 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_page_on_metrics_lists_just_these() {
+        let page = include_str!("../../../../docs/metrics.md");
+        let ours: Vec<_> = METRICS.iter().map(|metric| metric.row()).collect();
+        assert_eq!(Metric::rows_below("Of the program", page), ours);
+    }
+
+    #[test]
     fn the_kernels_numbers_are_read() {
         let stat = "71 (a) name) S 1 71 71 0 -1 4194304 100 200 0 0 150 50 7 3 20";
         assert_eq!(cpu_seconds(stat), Some(2.0));

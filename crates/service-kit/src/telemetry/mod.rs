@@ -79,8 +79,8 @@ pub fn init(service: &'static str, config: &TelemetryConfig) -> Result<Telemetry
     };
 
     opentelemetry::global::set_text_map_propagator(TraceContextPropagator::new());
-    let provider = match &config.otlp_endpoint {
-        Some(endpoint) => Some(tracer_provider(service, endpoint)?),
+    let provider = match config.endpoint() {
+        Some(endpoint) => Some(tracer_provider(service, &endpoint)?),
         None => None,
     };
     let traces = provider.as_ref().map(|provider| {

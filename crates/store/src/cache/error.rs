@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rbee_artifacts::Sha256;
 
@@ -53,6 +54,14 @@ pub enum FetchError {
         /// Its name.
         sha256: Sha256,
     },
+    /// The store said nothing of it for too long.
+    #[error("the store sent nothing of {sha256} for {} s", waited.as_secs())]
+    Silent {
+        /// Its name.
+        sha256: Sha256,
+        /// How long was waited.
+        waited: Duration,
+    },
     /// The task that fetched it ended before it was done.
     #[error("fetching {sha256} ended before it was done")]
     Interrupted {
@@ -62,6 +71,17 @@ pub enum FetchError {
     /// The store can't be read, or the cache's disk failed or is full.
     #[error(transparent)]
     Store(Arc<StoreError>),
+}
+
+impl FetchError {
+    /// Whether what came of it may be the beginning of another attempt.
+    pub(super) fn keeps_part(&self) -> bool {
+        match self {
+            Self::Cancelled { .. } | Self::Silent { .. } => true,
+            Self::Store(error) => matches!(**error, StoreError::Object { .. }),
+            _ => false,
+        }
+    }
 }
 
 impl From<StoreError> for FetchError {

@@ -24,16 +24,18 @@ pub(super) struct CacheFolder {
     _lock: File,
 }
 
-/// A blob that an earlier process left.
+/// A blob, or a part of one, that an earlier process left.
 #[derive(Debug)]
 pub(super) struct Found {
     pub(super) sha256: Sha256,
     pub(super) size_bytes: u64,
+    /// Whether it is only the beginning of one.
+    pub(super) is_part: bool,
     last_use: SystemTime,
 }
 
 impl CacheFolder {
-    /// Locks the folder, which is made if there is none, and removes what was not finished.
+    /// Locks the folder, which is made if there is none, and removes what nobody can go on with.
     pub(super) fn open(root: &Path, disk: Disk) -> Result<Self, OpenCacheError> {
         let failed = StoreError::file;
         for folder in [root.to_owned(), root.join("blobs"), root.join("parts")] {
@@ -60,29 +62,57 @@ impl CacheFolder {
         };
         let parts = this.root.join("parts");
         for path in entries(&parts).map_err(failed("listing", &parts))? {
-            this.remove(&path)?;
+            if name_of(&path).is_none() {
+                this.remove(&path)?;
+            }
         }
         Ok(this)
     }
 
-    /// The blobs that are there, those used longest ago first.
-    pub(super) fn blobs(&self) -> Result<Vec<Found>, StoreError> {
-        let folder = self.root.join("blobs");
+    /// The blobs and parts that are there, those used longest ago first. Of a blob that is there there is no part.
+    pub(super) fn found(&self) -> Result<Vec<Found>, StoreError> {
+        let mut found = self.found_in("blobs", false)?;
+        for part in self.found_in("parts", true)? {
+            if found.iter().any(|blob| blob.sha256 == part.sha256) {
+                self.remove(&self.part_path(&part.sha256))?;
+            } else {
+                found.push(part);
+            }
+        }
+        found.sort_by_key(|found| found.last_use);
+        Ok(found)
+    }
+
+    fn found_in(&self, folder: &str, is_part: bool) -> Result<Vec<Found>, StoreError> {
+        let folder = self.root.join(folder);
         let mut found = Vec::new();
         for path in entries(&folder).map_err(StoreError::file("listing", &folder))? {
-            let name = path.file_name().unwrap_or_default().to_string_lossy();
-            let Some(sha256) = blob_of_name(&name) else {
+            let Some(sha256) = name_of(&path) else {
                 continue;
             };
             let metadata = fs::metadata(&path).map_err(StoreError::file("reading", &path))?;
             found.push(Found {
                 sha256,
                 size_bytes: metadata.len(),
+                is_part,
                 last_use: metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH),
             });
         }
-        found.sort_by_key(|found| found.last_use);
         Ok(found)
+    }
+
+    /// The size of a part in bytes; 0 if there is none.
+    pub(super) fn part_bytes(&self, sha256: &Sha256) -> u64 {
+        fs::metadata(self.part_path(sha256)).map_or(0, |metadata| metadata.len())
+    }
+
+    /// Where a blob or its part lies.
+    pub(super) fn path(&self, sha256: &Sha256, is_part: bool) -> PathBuf {
+        if is_part {
+            self.part_path(sha256)
+        } else {
+            self.blob_path(sha256)
+        }
     }
 
     /// Where a blob lies.
@@ -114,10 +144,10 @@ impl CacheFolder {
         })
     }
 
-    /// Takes a blob out of its place, and answers what to remove then: a rename is quick, and a new blob of the same
-    /// name can't be mistaken for the old.
-    pub(super) fn take_out(&self, sha256: &Sha256) -> Result<PathBuf, StoreError> {
-        let blob = self.blob_path(sha256);
+    /// Takes a blob or a part out of its place, and answers what to remove then: a rename is quick, and a new one of the
+    /// same name can't be mistaken for the old.
+    pub(super) fn take_out(&self, sha256: &Sha256, is_part: bool) -> Result<PathBuf, StoreError> {
+        let blob = self.path(sha256, is_part);
         let number = self.next_eviction.fetch_add(1, Ordering::Relaxed);
         let aside = self.root.join("parts").join(format!("{number}.evicted"));
         match self.disk.rename(&blob, &aside) {
@@ -153,19 +183,25 @@ impl CacheFolder {
         }
     }
 
-    /// An error if the disk has too little room, where that is known.
-    pub(super) async fn expect_space(&self, size_bytes: u64) -> Result<(), StoreError> {
+    /// An error if the disk has too little room, where that is known, also with `freed_bytes` more than it has now.
+    pub(super) async fn expect_space(&self, size_bytes: u64, freed_bytes: u64) -> Result<(), StoreError> {
         let root = self.root.clone();
         blocking(move || match files::available_bytes(&root) {
-            Ok(Some(available)) if available < size_bytes => Err(StoreError::NoSpace {
-                path: root,
-                needed_and_available: Some((size_bytes, available)),
-            }),
+            Ok(Some(available)) if available.saturating_add(freed_bytes) < size_bytes => {
+                Err(StoreError::NoSpace {
+                    path: root,
+                    needed_and_available: Some((size_bytes, available.saturating_add(freed_bytes))),
+                })
+            }
             // Where the system does not tell, writing will.
             _ => Ok(()),
         })
         .await
     }
+}
+
+fn name_of(path: &Path) -> Option<Sha256> {
+    blob_of_name(&path.file_name()?.to_string_lossy())
 }
 
 fn entries(folder: &Path) -> io::Result<Vec<PathBuf>> {

@@ -26,6 +26,8 @@ pub(super) struct Entry {
     pub(super) size_bytes: u64,
     pub(super) users: usize,
     last_use: u64,
+    /// Whether it is only the beginning of a blob, which nobody fetches now.
+    pub(super) is_part: bool,
     // While it is being fetched.
     pub(super) flight: Option<Arc<Flight>>,
 }
@@ -77,11 +79,25 @@ impl Ledger {
         self.enter(sha256, size_bytes, 0, None);
     }
 
-    /// Counts one more user of a blob, if it is there or on its way and of this size.
+    /// Takes the beginning of a blob in, which is there for the next who wants it.
+    pub(super) fn found_part(&mut self, sha256: Sha256, size_bytes: u64) {
+        self.enter(sha256, size_bytes, 0, None);
+        if let Some(entry) = self.entries.get_mut(&sha256) {
+            entry.is_part = true;
+        }
+    }
+
+    /// Bytes of what is in use or on its way.
+    pub(super) fn in_use_bytes(&self) -> u64 {
+        let used = self.entries.values().filter(|entry| !entry.is_idle());
+        used.map(|entry| entry.size_bytes).sum()
+    }
+
+    /// Counts one more user of a blob, if it is there or on its way as a whole and of this size.
     pub(super) fn claim(&mut self, sha256: &Sha256, size_bytes: u64) -> Option<Claim> {
         self.clock += 1;
         let entry = self.entries.get_mut(sha256)?;
-        if entry.size_bytes != size_bytes {
+        if entry.is_part || entry.size_bytes != size_bytes {
             return None;
         }
         entry.users += 1;
@@ -139,6 +155,7 @@ impl Ledger {
             size_bytes,
             users,
             last_use: self.clock,
+            is_part: false,
             flight,
         };
         self.used_bytes += size_bytes;

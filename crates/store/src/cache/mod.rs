@@ -3,18 +3,23 @@
 //! ```text
 //! <folder>/lock              locked while a process uses the cache
 //! <folder>/blobs/abcdef…     whole and verified, named by their SHA-256
-//! <folder>/parts/            what is not finished, or not removed yet; emptied when the cache is opened
+//! <folder>/parts/            beginnings of blobs to go on from, and what is not removed yet
 //! ```
 //!
 //! **Invariants.** A blob that is there was read from the store as a whole, and its bytes had the digest that it is
 //! named by. All that is there or on its way takes no more than the limit. A blob is fetched once, however many ask
 //! for it at once. One that is in use ([`CachedBlob`]) stays; the others go when room is needed, those used longest
 //! ago first and no more than needed. When the process is killed at any instant, all of this holds for the next.
+//!
+//! What came of a fetch that was broken off, by whom or what ever, is kept for the next and counts as what is there. A
+//! store that is away or silent is asked again for a while, from where it stopped.
 
 mod error;
 mod flight;
 mod folder;
+mod landing;
 mod ledger;
+mod options;
 #[cfg(test)]
 mod tests;
 
@@ -26,9 +31,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use rbee_artifacts::Sha256;
 
 pub use self::error::{FetchError, OpenCacheError};
-use self::flight::{Flight, Progress, Wanted, receive};
+use self::flight::{Flight, Progress, Wanted};
 use self::folder::CacheFolder;
+use self::landing::fly;
 use self::ledger::{Claim, Ledger, NoRoom};
+use self::options::Counts;
+pub use self::options::{CacheOptions, CacheUse};
 use crate::blocking::blocking;
 use crate::disk::Disk;
 use crate::store::Store;
@@ -42,8 +50,9 @@ pub struct BlobCache {
 #[derive(Debug)]
 struct Inner {
     folder: Arc<CacheFolder>,
-    limit_bytes: u64,
+    options: CacheOptions,
     ledger: Mutex<Ledger>,
+    counts: Mutex<Counts>,
 }
 
 /// A blob as a file of this host, which stays for as long as this or a clone of it is held. The file must not be
@@ -53,6 +62,17 @@ pub struct CachedBlob {
     path: PathBuf,
     // None for a blob of a store on this host, which is not the cache's to keep.
     _pin: Option<Arc<Pin>>,
+}
+
+/// Where a blob is.
+#[derive(Debug, Clone)]
+pub enum Found {
+    /// On this host.
+    Here(CachedBlob),
+    /// In the store, from where it would have to be fetched.
+    InStore,
+    /// Nowhere, or with another size.
+    Missing,
 }
 
 impl CachedBlob {
@@ -91,24 +111,23 @@ impl BlobCache {
     ///
     /// # Errors
     /// When another process uses the folder, or it can't be used.
-    pub async fn open(folder: impl Into<PathBuf>, limit_bytes: u64) -> Result<Self, OpenCacheError> {
-        Self::open_on(folder.into(), limit_bytes, Disk::default()).await
+    pub async fn open(folder: impl Into<PathBuf>, options: CacheOptions) -> Result<Self, OpenCacheError> {
+        Self::open_on(folder.into(), options, Disk::default()).await
     }
 
-    async fn open_on(folder: PathBuf, limit_bytes: u64, disk: Disk) -> Result<Self, OpenCacheError> {
+    async fn open_on(folder: PathBuf, options: CacheOptions, disk: Disk) -> Result<Self, OpenCacheError> {
         blocking(move || {
             let folder = CacheFolder::open(&folder, disk)?;
-            let mut blobs = folder.blobs()?;
-            let mut excess = blobs
-                .iter()
-                .map(|blob| blob.size_bytes)
-                .sum::<u64>()
-                .saturating_sub(limit_bytes);
-            let mut ledger = Ledger::new(limit_bytes);
-            for blob in blobs.drain(..) {
+            let found = folder.found()?;
+            let there: u64 = found.iter().map(|found| found.size_bytes).sum();
+            let mut excess = there.saturating_sub(options.limit_bytes);
+            let mut ledger = Ledger::new(options.limit_bytes);
+            for blob in found {
                 if excess > 0 {
-                    folder.remove(&folder.blob_path(&blob.sha256))?;
+                    folder.remove(&folder.path(&blob.sha256, blob.is_part))?;
                     excess = excess.saturating_sub(blob.size_bytes);
+                } else if blob.is_part {
+                    ledger.found_part(blob.sha256, blob.size_bytes);
                 } else {
                     ledger.found(blob.sha256, blob.size_bytes);
                 }
@@ -116,8 +135,9 @@ impl BlobCache {
             Ok(Self {
                 inner: Arc::new(Inner {
                     folder: Arc::new(folder),
-                    limit_bytes,
+                    options,
                     ledger: Mutex::new(ledger),
+                    counts: Mutex::default(),
                 }),
             })
         })
@@ -130,11 +150,99 @@ impl BlobCache {
         self.inner.ledger().used_bytes()
     }
 
+    /// How the cache is used.
+    #[must_use]
+    pub fn usage(&self) -> CacheUse {
+        let counts = *self.inner.counts();
+        let ledger = self.inner.ledger();
+        CacheUse {
+            limit_bytes: self.inner.options.limit_bytes,
+            used_bytes: ledger.used_bytes(),
+            in_use_bytes: ledger.in_use_bytes(),
+            fetched_bytes: counts.fetched_bytes,
+            hits: counts.hits,
+            misses: counts.misses,
+            failures: counts.failures,
+            evicted_bytes: counts.evicted_bytes,
+        }
+    }
+
     /// Whether a blob is there, so that nothing has to be fetched for it.
     #[must_use]
     pub fn contains(&self, sha256: &Sha256) -> bool {
         let ledger = self.inner.ledger();
-        ledger.entry(sha256).is_some_and(|entry| entry.flight.is_none())
+        let entry = ledger.entry(sha256);
+        entry.is_some_and(|entry| entry.flight.is_none() && !entry.is_part)
+    }
+
+    /// Where a blob is, without fetching it. One that is in the cache stays there while the answer is held; the store is
+    /// asked for any other, and may take its time for that.
+    ///
+    /// # Errors
+    /// When the store can't be asked.
+    pub async fn find(&self, store: &Store, sha256: Sha256, size_bytes: u64) -> Result<Found, FetchError> {
+        if let Some(path) = store.local_path(&sha256) {
+            return Ok(match store.blob_size_bytes(&sha256).await? {
+                Some(found) if found == size_bytes => Found::Here(CachedBlob { path, _pin: None }),
+                _ => Found::Missing,
+            });
+        }
+        if let Some(pin) = self.inner.pin_present(sha256, size_bytes) {
+            return Ok(Found::Here(self.inner.cached(pin)));
+        }
+        let patience = self.inner.options.stall;
+        let size = tokio::time::timeout(patience, store.blob_size_bytes(&sha256)).await;
+        let size = size.map_err(|_| FetchError::Silent {
+            sha256,
+            waited: patience,
+        })?;
+        Ok(if size? == Some(size_bytes) {
+            Found::InStore
+        } else {
+            Found::Missing
+        })
+    }
+
+    /// Whether all of these blobs, by name and size, could be in the cache at once, now and beside what others use.
+    ///
+    /// # Errors
+    /// When they don't fit into the cache or on its disk; says how much is wanted in all.
+    pub async fn expect_room(&self, blobs: &[(Sha256, u64)]) -> Result<(), FetchError> {
+        let limit_bytes = self.inner.options.limit_bytes;
+        let (size_bytes, lacking_bytes, in_use_bytes, idle_bytes) = {
+            let ledger = self.inner.ledger();
+            let there = |sha256| ledger.entry(sha256).filter(|entry| !entry.is_part);
+            let sum = |present: bool| -> u64 {
+                let those = blobs.iter().filter(|(name, _)| there(name).is_some() == present);
+                those.map(|(_, size)| *size).sum()
+            };
+            let own = blobs.iter().filter_map(|(name, _)| there(name));
+            let own_in_use: u64 = own
+                .filter(|entry| entry.users > 0)
+                .map(|entry| entry.size_bytes)
+                .sum();
+            let in_use = ledger.in_use_bytes();
+            (
+                sum(true) + sum(false),
+                sum(false),
+                in_use - own_in_use,
+                ledger.used_bytes() - in_use,
+            )
+        };
+        if size_bytes > limit_bytes {
+            return Err(FetchError::TooLarge {
+                size_bytes,
+                limit_bytes,
+            });
+        }
+        if size_bytes > limit_bytes - in_use_bytes.min(limit_bytes) {
+            return Err(FetchError::InUse {
+                size_bytes,
+                in_use_bytes,
+                limit_bytes,
+            });
+        }
+        Ok(self.inner.folder.expect_space(lacking_bytes, idle_bytes).await?)
     }
 
     /// A blob of the store as a file of this host. One of a store on this host is used in place; of any other it is
@@ -146,7 +254,7 @@ impl BlobCache {
     ///
     /// # Errors
     /// When the store lacks the blob, has something else under its name or can't be read; when it does not fit; when
-    /// this was cancelled, or the disk fails. Nothing of the blob is left then.
+    /// this was cancelled, or the disk fails. Where another attempt may do better, what came is kept for it.
     pub async fn fetch(
         &self,
         store: &Store,
@@ -164,7 +272,10 @@ impl BlobCache {
         let pin = loop {
             let (pin, flight) = self.inner.claim(store, wanted)?;
             match flight {
-                None => break pin,
+                None => {
+                    self.inner.counts().hits += 1;
+                    break pin;
+                }
                 Some(flight) if arrival(&flight, sha256, &mut progress).await? => break pin,
                 // It was given up just before this one came.
                 Some(_) => {}
@@ -172,10 +283,7 @@ impl BlobCache {
         };
         let folder = self.inner.folder.clone();
         blocking(move || folder.note_use(&sha256)).await;
-        Ok(CachedBlob {
-            path: self.inner.folder.blob_path(&sha256),
-            _pin: Some(Arc::new(pin)),
-        })
+        Ok(self.inner.cached(pin))
     }
 }
 
@@ -207,6 +315,33 @@ impl Inner {
     fn ledger(&self) -> MutexGuard<'_, Ledger> {
         // Nothing is done under the lock that could panic half-way.
         self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn counts(&self) -> MutexGuard<'_, Counts> {
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn cached(&self, pin: Pin) -> CachedBlob {
+        CachedBlob {
+            path: self.folder.blob_path(&pin.sha256),
+            _pin: Some(Arc::new(pin)),
+        }
+    }
+
+    /// Counts the caller as a user of a blob that is there.
+    fn pin_present(self: &Arc<Self>, sha256: Sha256, size_bytes: u64) -> Option<Pin> {
+        let mut ledger = self.ledger();
+        if ledger.entry(&sha256)?.flight.is_some() || !self.folder.has(&sha256, size_bytes) {
+            return None;
+        }
+        match ledger.claim(&sha256, size_bytes)? {
+            Claim::Present { number } => Some(Pin {
+                inner: self.clone(),
+                sha256,
+                number,
+            }),
+            Claim::Coming { .. } => None,
+        }
     }
 
     /// Waits until nobody wants a blob any more that is on its way. Cancel safe.
@@ -247,8 +382,20 @@ impl Inner {
                 Some(entry) if entry.users > 0 || entry.flight.is_some() => {
                     return Err(FetchError::Damaged { sha256, found: None });
                 }
+                // Gone on from, or begun anew, by the flight.
+                Some(entry) if entry.is_part => {
+                    let part_bytes = entry.size_bytes;
+                    ledger.remove(&sha256);
+                    return match self.make_room(&mut ledger, size_bytes) {
+                        Ok(doomed) => Ok(self.take_off(&mut ledger, store, wanted, doomed)),
+                        Err(error) => {
+                            ledger.found_part(sha256, part_bytes);
+                            Err(error)
+                        }
+                    };
+                }
                 Some(_) => {
-                    let aside = self.folder.take_out(&sha256)?;
+                    let aside = self.folder.take_out(&sha256, false)?;
                     ledger.remove(&sha256);
                     self.folder.remove(&aside)?;
                 }
@@ -256,15 +403,31 @@ impl Inner {
             },
         }
         let doomed = self.make_room(&mut ledger, size_bytes)?;
+        Ok(self.take_off(&mut ledger, store, wanted, doomed))
+    }
+
+    fn take_off(
+        self: &Arc<Self>,
+        ledger: &mut Ledger,
+        store: &Store,
+        wanted: Wanted,
+        doomed: Vec<PathBuf>,
+    ) -> (Pin, Option<Arc<Flight>>) {
+        self.counts().misses += 1;
         let flight = Flight::new();
-        let number = ledger.begin(sha256, size_bytes, flight.clone());
+        let number = ledger.begin(wanted.sha256, wanted.size_bytes, flight.clone());
         tokio::spawn(fly(self.clone(), store.clone(), wanted, flight.clone(), doomed));
-        Ok((pin(number), Some(flight)))
+        let pin = Pin {
+            inner: self.clone(),
+            sha256: wanted.sha256,
+            number,
+        };
+        (pin, Some(flight))
     }
 
     /// Takes out what has to go, and answers the files to remove.
     fn make_room(&self, ledger: &mut Ledger, size_bytes: u64) -> Result<Vec<PathBuf>, FetchError> {
-        let limit_bytes = self.limit_bytes;
+        let limit_bytes = self.options.limit_bytes;
         let evicted = ledger.to_evict(size_bytes).map_err(|no_room| match no_room {
             NoRoom::TooLarge => FetchError::TooLarge {
                 size_bytes,
@@ -278,7 +441,10 @@ impl Inner {
         })?;
         let mut doomed = Vec::new();
         for sha256 in evicted {
-            match self.folder.take_out(&sha256) {
+            let (size_bytes, is_part) = ledger
+                .entry(&sha256)
+                .map_or((0, false), |entry| (entry.size_bytes, entry.is_part));
+            match self.folder.take_out(&sha256, is_part) {
                 Ok(path) => doomed.push(path),
                 Err(error) => {
                     // Those before it have left the ledger.
@@ -287,69 +453,9 @@ impl Inner {
                 }
             }
             ledger.remove(&sha256);
+            self.counts().evicted_bytes += size_bytes;
             tracing::info!(%sha256, "a cached file makes room for another");
         }
         Ok(doomed)
-    }
-}
-
-/// Fetches a blob for all who want it, until it is there or nobody does any more.
-async fn fly(inner: Arc<Inner>, store: Store, wanted: Wanted, flight: Arc<Flight>, doomed: Vec<PathBuf>) {
-    let sha256 = wanted.sha256;
-    let landing = Landing {
-        inner: inner.clone(),
-        sha256,
-        flight: flight.clone(),
-        end: None,
-    };
-    let folder = inner.folder.clone();
-    // Before a byte is written, so that the limit holds at every moment.
-    let cleared = blocking(move || doomed.iter().try_for_each(|path| folder.remove(path))).await;
-    let fetched = match cleared {
-        Ok(()) => {
-            let deserted = inner.deserted(sha256, &flight);
-            receive(&inner.folder, &store, wanted, &flight, deserted).await
-        }
-        Err(error) => Err(error.into()),
-    };
-    // Removing a part may take its time, so it is no work for this thread.
-    blocking(move || landing.land(fetched)).await;
-}
-
-/// The end of a flight, whichever it is: also if its task panics or is dropped.
-struct Landing {
-    inner: Arc<Inner>,
-    sha256: Sha256,
-    flight: Arc<Flight>,
-    end: Option<Progress>,
-}
-
-impl Landing {
-    fn land(mut self, fetched: Result<(), FetchError>) {
-        self.end = Some(match fetched {
-            Ok(()) => Progress::Arrived,
-            Err(FetchError::Cancelled { .. }) => Progress::Deserted,
-            Err(error) => Progress::Failed(error),
-        });
-    }
-}
-
-impl Drop for Landing {
-    fn drop(&mut self) {
-        let sha256 = self.sha256;
-        let end = self
-            .end
-            .take()
-            .unwrap_or(Progress::Failed(FetchError::Interrupted { sha256 }));
-        if let Progress::Arrived = end {
-            self.inner.ledger().arrived(&sha256);
-        } else {
-            if let Err(error) = self.inner.folder.remove(&self.inner.folder.part_path(&sha256)) {
-                tracing::warn!(%sha256, %error, "a part stays behind until the cache is opened next");
-            }
-            // Not before its part is gone: the next flight writes there.
-            self.inner.ledger().remove(&sha256);
-        }
-        self.flight.progress.send_replace(end);
     }
 }

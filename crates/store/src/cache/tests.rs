@@ -113,7 +113,7 @@ impl Scene {
         // The last fetch of one that was just dropped holds it for a moment more.
         for _ in 0..3000 {
             let folder = self.folder.path().join("cache");
-            match BlobCache::open_on(folder, limit_bytes, disk.clone()).await {
+            match BlobCache::open_on(folder, CacheOptions::new(limit_bytes), disk.clone()).await {
                 Err(OpenCacheError::InUse { .. }) => tokio::time::sleep(Duration::from_millis(10)).await,
                 opened => return opened.unwrap(),
             }
@@ -335,7 +335,9 @@ async fn a_cache_is_one_processs_and_what_was_left_unfinished_goes() {
         drop(get(&cache, &scene.store, *sha256, 1000).await.unwrap());
     }
     let folder = scene.folder.path().join("cache");
-    let error = BlobCache::open(&folder, 10_000).await.unwrap_err();
+    let error = BlobCache::open(&folder, CacheOptions::new(10_000))
+        .await
+        .unwrap_err();
     assert!(matches!(error, OpenCacheError::InUse { .. }), "{error:?}");
     drop(cache);
     fs::write(folder.join("parts/half"), b"half").unwrap();
@@ -351,6 +353,90 @@ async fn a_cache_is_one_processs_and_what_was_left_unfinished_goes() {
     let before = scene.fetches();
     drop(get(&cache, &scene.store, names[0], 1000).await.unwrap());
     assert_eq!(scene.fetches(), before, "it was there");
+}
+
+#[tokio::test]
+async fn the_beginning_that_an_earlier_process_left_is_gone_on_from() {
+    let scene = Scene::new();
+    let bytes = content(1, 1000);
+    let sha256 = scene.put(&bytes);
+    drop(scene.cache(2000).await);
+    let parts = scene.folder.path().join("cache/parts");
+    let part = parts.join(sha256.to_string());
+    fs::write(&part, &bytes[..600]).unwrap();
+    let cache = scene.cache(2000).await;
+    assert_eq!(cache.used_bytes(), 600);
+    let mut seen = Vec::new();
+    let blob = cache
+        .fetch(&scene.store, sha256, 1000, |done| {
+            seen.push(done);
+            ControlFlow::Continue(())
+        })
+        .await
+        .unwrap();
+    assert_eq!(fs::read(blob.path()).unwrap(), bytes);
+    assert_eq!(scene.fetches(), 0, "no file was begun");
+    assert_eq!(cache.usage().fetched_bytes, 400);
+    assert_eq!(cache.used_bytes(), 1000);
+}
+
+#[tokio::test]
+async fn a_beginning_that_is_damaged_is_fetched_anew() {
+    let scene = Scene::new();
+    let bytes = content(1, 1000);
+    let sha256 = scene.put(&bytes);
+    for wrong in [content(2, 600), content(2, 1000), content(1, 1001)] {
+        let cache_folder = scene.folder.path().join("cache");
+        drop(scene.cache(5000).await);
+        let _ = fs::remove_file(cache_folder.join("blobs").join(sha256.to_string()));
+        fs::write(cache_folder.join("parts").join(sha256.to_string()), wrong).unwrap();
+        let cache = scene.cache(5000).await;
+        let blob = get(&cache, &scene.store, sha256, 1000).await.unwrap();
+        assert_eq!(fs::read(blob.path()).unwrap(), bytes);
+        assert!(scene.entries("parts").is_empty());
+    }
+}
+
+#[tokio::test]
+async fn a_beginning_makes_room_for_others_as_a_whole_does() {
+    let scene = Scene::new();
+    let (half, other) = (content(1, 1000), content(2, 1000));
+    let (half_name, other_name) = (scene.put(&half), scene.put(&other));
+    drop(scene.cache(1500).await);
+    let part = scene
+        .folder
+        .path()
+        .join("cache/parts")
+        .join(half_name.to_string());
+    fs::write(part, &half[..600]).unwrap();
+    let cache = scene.cache(1500).await;
+    let held = get(&cache, &scene.store, other_name, 1000).await.unwrap();
+    assert_eq!(cache.used_bytes(), 1000);
+    assert!(scene.entries("parts").is_empty());
+    let error = get(&cache, &scene.store, half_name, 1000).await.unwrap_err();
+    assert!(matches!(error, FetchError::InUse { .. }), "{error:?}");
+    let error = cache.expect_room(&[(half_name, 1000)]).await.unwrap_err();
+    assert!(
+        matches!(
+            error,
+            FetchError::InUse {
+                in_use_bytes: 1000,
+                ..
+            }
+        ),
+        "{error:?}"
+    );
+    drop(held);
+    cache.expect_room(&[(half_name, 1000)]).await.unwrap();
+    let error = cache
+        .expect_room(&[(half_name, 1000), (other_name, 1000)])
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(error, FetchError::TooLarge { size_bytes: 2000, .. }),
+        "{error:?}"
+    );
+    assert!(get(&cache, &scene.store, half_name, 1000).await.is_ok());
 }
 
 #[tokio::test]
@@ -476,16 +562,19 @@ async fn play(actions: Vec<Action>) {
                 *scene.faults.refuse.lock().unwrap() = step;
             }
         }
-        let blobs = scene.entries("blobs");
-        assert!(scene.entries("parts").is_empty(), "nothing unfinished is left");
+        let (blobs, parts) = (scene.entries("blobs"), scene.entries("parts"));
         assert_eq!(
-            blobs.values().sum::<u64>(),
+            blobs.values().sum::<u64>() + parts.values().sum::<u64>(),
             cache.used_bytes(),
             "what is counted is what is there"
         );
         assert!(cache.used_bytes() <= LIMIT);
         let known: BTreeSet<_> = names.iter().map(ToString::to_string).collect();
-        assert!(blobs.keys().all(|name| known.contains(name)));
+        assert!(blobs.keys().chain(parts.keys()).all(|name| known.contains(name)));
+        assert!(
+            !blobs.keys().any(|name| parts.contains_key(name)),
+            "what is whole has no part"
+        );
         for (at, blob) in &held {
             let bytes = fs::read(blob.path()).unwrap();
             assert_eq!(Sha256::digest(&bytes), names[*at], "what is held stays as it is");

@@ -3,6 +3,7 @@
 use rbee_artifacts::{DeviceId, ModelId, Platform, WorkerType};
 use rbee_service_kit::reason;
 
+use super::plan::describe_bytes;
 use super::{Fit, fit_words};
 
 /// Why a spawn is refused before anything is started. Each says what a person can do about it.
@@ -120,6 +121,18 @@ pub enum Refusal {
         /// What it is.
         worker_type: WorkerType,
     },
+    /// The model does not fit into the cache of a hive whose store is elsewhere.
+    #[error("{}", cache_too_small(.model_id, *.size_bytes, *.in_use_bytes, *.limit_bytes))]
+    CacheTooSmall {
+        /// The model.
+        model_id: ModelId,
+        /// What all its files take.
+        size_bytes: u64,
+        /// Bytes of the cache that workers use; 0 if it would be too small even without them.
+        in_use_bytes: u64,
+        /// The most that the cache may take.
+        limit_bytes: u64,
+    },
     /// The store lacks files of the model.
     #[error("the store lacks {} of the model {model_id}; remove the model and bring it in again", .files.join(", "))]
     FilesMissing {
@@ -145,8 +158,23 @@ impl Refusal {
             Self::DeviceIncompatible { .. } => reason::DEVICE_INCOMPATIBLE,
             Self::FilesMissing { .. } => reason::MODEL_FILES_MISSING,
             Self::NoAddOn { .. } => reason::ADD_ON_UNSUITABLE,
+            Self::CacheTooSmall { .. } => reason::CACHE_TOO_SMALL,
             Self::NoPictures { .. } => reason::MODEL_INCOMPATIBLE,
         }
+    }
+}
+
+fn cache_too_small(model_id: &ModelId, size_bytes: u64, in_use_bytes: u64, limit_bytes: u64) -> String {
+    let [size, in_use, limit] = [size_bytes, in_use_bytes, limit_bytes].map(describe_bytes);
+    if in_use_bytes == 0 {
+        format!(
+            "{model_id} takes {size}, and this hive's cache of the store may take {limit}; raise hive.cache_limit"
+        )
+    } else {
+        format!(
+            "{model_id} takes {size}, and of this hive's cache, which may take {limit}, workers use {in_use}; stop \
+             some, or raise hive.cache_limit"
+        )
     }
 }
 

@@ -21,7 +21,7 @@ use crate::host::Host;
 use crate::log::Logs;
 use crate::reconciler::{OrderError, Orders};
 use crate::registrar::Told;
-use crate::spawn::{SpawnError, Spawner};
+use crate::spawn::{Files, SpawnError, Spawner};
 use crate::telemetry::Telemetry;
 use crate::worker::{Change, Workers};
 
@@ -46,6 +46,7 @@ pub(crate) struct HiveHandler {
     pub(crate) told: Told,
     pub(crate) logs: Logs,
     pub(crate) host: Host,
+    pub(crate) files: Files,
     /// How long workers are kept of which a spawn says nothing.
     pub(crate) idle_ttl: Option<Duration>,
     pub(crate) telemetry: Telemetry,
@@ -55,7 +56,9 @@ pub(crate) struct HiveHandler {
 impl HiveHandler {
     async fn hive(&self) -> rbee_proto::types::v1::Hive {
         let draining = *self.orders.draining().borrow();
-        convert::hive_to_wire(&self.identity, &self.host.view().await, draining)
+        let mut hive = convert::hive_to_wire(&self.identity, &self.host.view().await, draining);
+        hive.cache = self.files.cache_use().map(convert::cache_to_wire);
+        hive
     }
 
     fn worker(&self, id: &WorkerId) -> Result<rbee_proto::types::v1::Worker, Fault> {
@@ -335,8 +338,12 @@ impl HiveService for HiveHandler {
         request: Request<wire::WatchTelemetryRequest>,
     ) -> Result<Response<Self::WatchTelemetryStream>, Status> {
         let interval = telemetry::interval_from_wire(request.get_ref())?;
+        let files = self.files.clone();
         let answers = telemetry::watch(self.telemetry.clone(), interval)
-            .map(Ok)
+            .map(move |mut answer| {
+                answer.cache = files.cache_use().map(convert::cache_to_wire);
+                Ok(answer)
+            })
             .take_until(self.shutdown.clone().cancelled_owned());
         Ok(Response::new(Box::pin(answers)))
     }

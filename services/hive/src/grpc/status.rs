@@ -8,6 +8,7 @@ use rbee_artifacts::detect::DetectError;
 use rbee_artifacts::gguf::GgufError;
 use rbee_service_kit::fault::Chain;
 use rbee_service_kit::{Fault, reason};
+use rbee_store::{FetchError, StoreError};
 use tonic::Code;
 
 use crate::catalog::CatalogError;
@@ -55,6 +56,8 @@ pub(crate) fn spawn(error: &SpawnError) -> Fault {
             };
             Fault::new(Code::FailedPrecondition, reason, Chain(error).to_string()).with("file", source.file())
         }
+        SpawnError::Fetch(source) => fetch(source, Chain(error).to_string()),
+        SpawnError::Binary(BinaryError::Fetch { source, .. }) => fetch(source, Chain(error).to_string()),
         SpawnError::Stopped => Fault::new(Code::Aborted, reason::WORKER_STOPPED, error.to_string()),
         SpawnError::ShuttingDown => Fault::shutting_down(),
         SpawnError::Order(error) => order(error),
@@ -78,6 +81,51 @@ pub(crate) fn spawn(error: &SpawnError) -> Fault {
                 reason::WORKER_START_FAILED,
                 Chain(error).to_string(),
             )
+        }
+    }
+}
+
+/// Why a file of the store did not come to this host.
+fn fetch(error: &FetchError, message: String) -> Fault {
+    let no_space = match error {
+        FetchError::Store(error) => match &**error {
+            StoreError::NoSpace {
+                needed_and_available, ..
+            } => Some(*needed_and_available),
+            _ => None,
+        },
+        _ => None,
+    };
+    if let Some(sizes) = no_space {
+        let fault = Fault::new(Code::ResourceExhausted, reason::DISK_FULL, message);
+        return match sizes {
+            Some((needed, available)) => fault
+                .with("needed_bytes", needed)
+                .with("available_bytes", available),
+            None => fault,
+        };
+    }
+    match error {
+        FetchError::Missing { sha256 } => {
+            Fault::new(Code::FailedPrecondition, reason::MODEL_FILES_MISSING, message).with("sha256", sha256)
+        }
+        FetchError::Damaged { sha256, .. } => {
+            Fault::new(Code::FailedPrecondition, reason::MODEL_CORRUPT, message).with("sha256", sha256)
+        }
+        FetchError::TooLarge {
+            size_bytes,
+            limit_bytes,
+        }
+        | FetchError::InUse {
+            size_bytes,
+            limit_bytes,
+            ..
+        } => Fault::new(Code::ResourceExhausted, reason::CACHE_TOO_SMALL, message)
+            .with("size_bytes", size_bytes)
+            .with("limit_bytes", limit_bytes),
+        _ => {
+            tracing::error!(error = message, "the store failed");
+            Fault::new(Code::Unavailable, reason::STORE_UNAVAILABLE, message).retry_after(SOON)
         }
     }
 }
@@ -107,7 +155,7 @@ fn refused(refusal: &Refusal) -> Fault {
         Refusal::ModelNotFound { .. } | Refusal::DeviceNotFound { .. } | Refusal::NoDevice { .. } => {
             Code::NotFound
         }
-        Refusal::InsufficientMemory { .. } => Code::ResourceExhausted,
+        Refusal::InsufficientMemory { .. } | Refusal::CacheTooSmall { .. } => Code::ResourceExhausted,
         Refusal::ContextTooLong { .. } => Code::InvalidArgument,
         _ => Code::FailedPrecondition,
     };
@@ -140,6 +188,16 @@ fn refused(refusal: &Refusal) -> Fault {
                 None => fault,
             }
         }
+        Refusal::CacheTooSmall {
+            model_id,
+            size_bytes,
+            in_use_bytes,
+            limit_bytes,
+        } => fault
+            .with("model_id", model_id)
+            .with("size_bytes", size_bytes)
+            .with("in_use_bytes", in_use_bytes)
+            .with("limit_bytes", limit_bytes),
         Refusal::DeviceIncompatible {
             device_id,
             worker_type,

@@ -70,6 +70,7 @@ fn to_wire(sample: &Sample, previous: Option<&Sample>) -> wire::WatchTelemetryRe
         time: Some(timestamp_to_wire(sample.time)),
         devices: convert::devices_to_wire(&sample.view),
         workers: sample.workers.iter().map(worker).collect(),
+        cache: None,
     }
 }
 

@@ -5,7 +5,7 @@ use rbee_service_kit::fault::Chain;
 use rbee_service_kit::narrate_warn;
 
 use super::error::SpawnError;
-use super::model_files;
+use super::files::Meter;
 use super::parts::Parts;
 use super::spawner::Spawner;
 use crate::domain::{Refusal, plan};
@@ -40,7 +40,7 @@ impl Spawner {
         let folder = parts.folders.workers().join(worker_id.as_str());
         if folder.is_dir() {
             for entry in all.iter().filter(|entry| ids.contains(&entry.id)) {
-                parts.link(&folder, entry).await?;
+                parts.link(worker_id, &folder, entry).await?;
             }
         }
         Ok(all.into_iter().map(|entry| entry.id).collect())
@@ -55,12 +55,21 @@ impl Parts {
         plan::check_available(&model)?;
         plan::check_add_on(&model)?;
         // So that files that are missing are told before anything is changed.
-        model_files::locate(&self.store, &model).await?;
+        self.files.locate(&model).await?;
         Ok(model)
     }
 
-    async fn link(&self, folder: &std::path::Path, entry: &ModelEntry) -> Result<(), SpawnError> {
-        let files = model_files::locate(&self.store, entry).await?;
+    async fn link(
+        &self,
+        worker_id: &WorkerId,
+        folder: &std::path::Path,
+        entry: &ModelEntry,
+    ) -> Result<(), SpawnError> {
+        let files = self.files.locate(entry).await?;
+        let files = self
+            .files
+            .fetch(entry, &files, worker_id, &Meter::silent())
+            .await?;
         let (folder, id) = (folder.to_path_buf(), entry.id.clone());
         let path = folder.clone();
         tokio::task::spawn_blocking(move || add_ons::attach(&folder, &id, &files))
@@ -82,7 +91,7 @@ impl Parts {
         let wanted = self.orders.attach(id, Vec::new()).await;
         // One that is not wanted any more is about to be told so.
         for entry in wanted.unwrap_or_default() {
-            match self.link(folder.path(), &entry).await {
+            match self.link(id, folder.path(), &entry).await {
                 Err(error @ SpawnError::Refused(_)) => {
                     narrate_warn!(worker_id = %id, "{} is not attached to {id}: {}", entry.id, Chain(&error));
                 }

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use rbee_artifacts::{DeviceId, WorkerId};
 
 use super::error::SpawnError;
+use super::files::Located;
+use super::needs;
 use super::parts::Parts;
-use super::{model_files, needs};
 use crate::domain::{Fit, Reservation, SpawnRequest, eviction, placing, plan};
 
 /// How a worker would fit.
@@ -30,7 +31,7 @@ impl Parts {
     pub(super) async fn check(&self, request: &SpawnRequest) -> Result<Check, SpawnError> {
         let model = self.model(request, None).await?;
         plan::check_compatible(&model, request.worker_type)?;
-        let files = model_files::locate(&self.store, &model).await?;
+        let files = self.files.locate(&model).await?;
         let needs = needs::of(&model, &files, request.llm, request.sd).await?;
         let view = self.host.view().await;
         let fits = placing::fits(&view.devices, &view.reservations, request, &needs)?;
@@ -44,7 +45,7 @@ impl Parts {
             evictable: evictable.collect(),
             fits,
             reservations: view.reservations,
-            files_present: files.len() == model.files.len(),
+            files_present: files.iter().all(Located::is_here),
         })
     }
 }

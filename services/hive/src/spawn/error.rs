@@ -2,7 +2,7 @@
 
 use rbee_artifacts::detect::DetectError;
 use rbee_service_kit::client::TargetError;
-use rbee_store::StoreError;
+use rbee_store::{FetchError, StoreError};
 
 use super::binaries::BinaryError;
 use crate::catalog::CatalogError;
@@ -22,6 +22,9 @@ pub(crate) enum SpawnError {
     /// The store can't be read.
     #[error("cannot read the store")]
     Store(#[from] StoreError),
+    /// A file does not come from the store.
+    #[error("cannot fetch from the store")]
+    Fetch(#[from] FetchError),
     /// The model's files do not tell what it needs.
     #[error("cannot use the model")]
     Header(#[source] DetectError),

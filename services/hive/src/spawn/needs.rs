@@ -1,8 +1,6 @@
 //! What a model needs, read from its files.
 
-use std::fs::File;
 use std::io::Read as _;
-use std::path::{Path, PathBuf};
 
 use rbee_artifacts::ModelEntry;
 use rbee_artifacts::detect::{DetectError, JsonObject};
@@ -10,6 +8,7 @@ use rbee_artifacts::estimate::{DiffusionShape, LlmShape};
 use rbee_artifacts::gguf::{GgufError, GgufHeader};
 
 use super::error::SpawnError;
+use super::files::Located;
 use crate::domain::{LlmSettings, Needs, SdSettings};
 
 /// The ends of the names of files that hold weights.
@@ -21,9 +20,6 @@ const TOKENIZER: &str = "tokenizer.json";
 /// The longest description that is read. Published ones have a few KiB.
 const MAX_CONFIG_BYTES: u64 = 1 << 20;
 
-/// A model's files: their names within the model, and where they lie.
-type Files = [(String, PathBuf)];
-
 /// What a model needs with these settings. Of a language model the header of its file is read, or the description in
 /// its folder; of a Stable Diffusion model the catalog knows enough.
 ///
@@ -31,7 +27,7 @@ type Files = [(String, PathBuf)];
 /// [`SpawnError::Header`] if its files do not tell; a refusal if the settings are impossible for it.
 pub(super) async fn of(
     model: &ModelEntry,
-    files: &Files,
+    files: &[Located],
     settings: LlmSettings,
     of_pictures: SdSettings,
 ) -> Result<Needs, SpawnError> {
@@ -47,17 +43,17 @@ pub(super) async fn of(
     Ok(Needs::llm(shape, settings)?)
 }
 
-fn llm_shape(files: &Files, model_bytes: u64) -> Result<LlmShape, DetectError> {
-    let mut parts: Vec<_> = files.iter().filter(|(name, _)| ends_with(name, GGUF)).collect();
-    parts.sort();
-    let Some((name, path)) = parts.first() else {
+fn llm_shape(files: &[Located], model_bytes: u64) -> Result<LlmShape, DetectError> {
+    let mut parts: Vec<_> = files.iter().filter(|file| ends_with(&file.name, GGUF)).collect();
+    parts.sort_by_key(|file| &file.name);
+    let Some(first) = parts.first() else {
         return folder_shape(files);
     };
     let gguf = |source| DetectError::Gguf {
-        file: name.clone(),
+        file: first.name.clone(),
         source,
     };
-    let mut shape = gguf_shape(path).map_err(gguf)?;
+    let mut shape = gguf_shape(first).map_err(gguf)?;
     if parts.len() > 1 {
         // Of a model in parts the first header has the facts, and all files have tensors.
         shape.tensor_bytes = model_bytes.saturating_sub(shape.vocabulary_bytes);
@@ -65,63 +61,59 @@ fn llm_shape(files: &Files, model_bytes: u64) -> Result<LlmShape, DetectError> {
     Ok(shape)
 }
 
-fn gguf_shape(path: &Path) -> Result<LlmShape, GgufError> {
+fn gguf_shape(file: &Located) -> Result<LlmShape, GgufError> {
     let read_error = |source| GgufError::Read {
         field: "the file".to_owned(),
         source,
     };
-    let file = File::open(path).map_err(read_error)?;
-    let size_bytes = file.metadata().map_err(read_error)?.len();
-    LlmShape::read(&GgufHeader::read(file, size_bytes)?)
+    let opened = file.open().map_err(read_error)?;
+    LlmShape::read(&GgufHeader::read(opened, file.size_bytes)?)
 }
 
-fn folder_shape(files: &Files) -> Result<LlmShape, DetectError> {
-    let named = |wanted: &str| files.iter().find(|(name, _)| name == wanted);
-    let Some((name, path)) = named(CONFIG) else {
+fn folder_shape(files: &[Located]) -> Result<LlmShape, DetectError> {
+    let named = |wanted: &str| files.iter().find(|file| file.name == wanted);
+    let Some(config) = named(CONFIG) else {
         return Err(DetectError::Missing {
             file: CONFIG.to_owned(),
             why: "a language model is a GGUF file, or a folder of safetensors with it".to_owned(),
         });
     };
     let mut text = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(MAX_CONFIG_BYTES).read_to_end(&mut text));
-    read.map_err(|source| read_error(name, source))?;
-    let mut tensor_bytes: u64 = 0;
-    for (name, path) in files.iter().filter(|(name, _)| ends_with(name, SAFETENSORS)) {
-        // Their headers are thousandths of them.
-        tensor_bytes = tensor_bytes.saturating_add(size(name, path)?);
-    }
-    let vocabulary_bytes = named(TOKENIZER).map_or(Ok(0), |(name, path)| size(name, path))?;
-    LlmShape::of_folder(&JsonObject::parse(name, &text)?, tensor_bytes, vocabulary_bytes)
+    let read = config
+        .open()
+        .and_then(|file| file.take(MAX_CONFIG_BYTES).read_to_end(&mut text));
+    read.map_err(|source| DetectError::Read {
+        file: config.name.clone(),
+        source,
+    })?;
+    let weights = files.iter().filter(|file| ends_with(&file.name, SAFETENSORS));
+    // Their headers are thousandths of them.
+    let tensor_bytes = weights.fold(0, |sum: u64, file| sum.saturating_add(file.size_bytes));
+    let vocabulary_bytes = named(TOKENIZER).map_or(0, |file| file.size_bytes);
+    LlmShape::of_folder(
+        &JsonObject::parse(&config.name, &text)?,
+        tensor_bytes,
+        vocabulary_bytes,
+    )
 }
 
 fn ends_with(name: &str, end: &str) -> bool {
     name.to_ascii_lowercase().ends_with(end)
 }
 
-fn size(name: &str, path: &Path) -> Result<u64, DetectError> {
-    let metadata = std::fs::metadata(path).map_err(|source| read_error(name, source))?;
-    Ok(metadata.len())
-}
-
-fn read_error(name: &str, source: std::io::Error) -> DetectError {
-    DetectError::Read {
-        file: name.to_owned(),
-        source,
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use rbee_testkit::models::fixture;
 
     use super::*;
 
     /// A folder's files as the store has them.
-    fn files(folder: &Path) -> Vec<(String, PathBuf)> {
+    fn files(folder: &Path) -> Vec<Located> {
         let entries = std::fs::read_dir(folder).unwrap().map(Result::unwrap);
         entries
-            .map(|entry| (entry.file_name().into_string().unwrap(), entry.path()))
+            .map(|entry| Located::here(entry.file_name().to_str().unwrap(), entry.path()))
             .collect()
     }
 
@@ -129,7 +121,7 @@ mod tests {
     fn a_folder_of_safetensors_needs_what_the_same_model_in_one_file_needs() {
         let folder = files(&fixture("llm/tiny/gemma3/hf"));
         let of_folder = llm_shape(&folder, 0).unwrap();
-        let file = ("m.GGUF".to_owned(), fixture("llm/tiny/gemma3/gemma3-q8_0.gguf"));
+        let file = Located::here("m.GGUF", fixture("llm/tiny/gemma3/gemma3-q8_0.gguf"));
         let of_file = llm_shape(&[file], 0).unwrap();
         assert_eq!(
             LlmShape {
@@ -142,8 +134,8 @@ mod tests {
         );
         let weights: u64 = folder
             .iter()
-            .filter(|(name, _)| name.ends_with(SAFETENSORS))
-            .map(|(_, path)| std::fs::metadata(path).unwrap().len())
+            .filter(|file| file.name.ends_with(SAFETENSORS))
+            .map(|file| file.size_bytes)
             .sum();
         assert_eq!(of_folder.tensor_bytes, weights);
         assert!(of_folder.vocabulary_bytes > 0 && of_folder.tokenizer_bytes > 0);
@@ -151,7 +143,7 @@ mod tests {
 
     #[test]
     fn a_folder_without_a_description_says_what_is_missing() {
-        let error = llm_shape(&[("a.safetensors".to_owned(), "/nowhere".into())], 0).unwrap_err();
+        let error = llm_shape(&[Located::here("a.safetensors", "/nowhere".into())], 0).unwrap_err();
         assert!(error.to_string().contains("config.json is missing"), "{error}");
     }
 }

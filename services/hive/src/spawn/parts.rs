@@ -1,9 +1,9 @@
 //! What spawning works with.
 
 use rbee_service_kit::Lifecycle;
-use rbee_store::Store;
 
 use super::binaries::Binaries;
+use super::files::Files;
 use crate::catalog::Catalog;
 use crate::config::WorkerConfig;
 use crate::folders::Folders;
@@ -20,8 +20,8 @@ use crate::worker::Workers;
 pub(crate) struct Parts {
     /// Who knows models and worker programs.
     pub(crate) catalog: Catalog,
-    /// Where their bytes are.
-    pub(crate) store: Store,
+    /// Their files on this host.
+    pub(crate) files: Files,
     /// Worker programs, ready to run.
     pub(crate) binaries: Binaries,
     /// The hive's folders.

@@ -1,6 +1,8 @@
 //! Steps 1 to 4: everything that can be wrong before a process runs.
 
-use rbee_artifacts::{ModelEntry, Platform, WorkerBinary, WorkerType};
+use std::path::PathBuf;
+
+use rbee_artifacts::{ModelEntry, Platform, WorkerBinary, WorkerId, WorkerType};
 use rbee_service_kit::client::{ClientChannel, bearer, raw_unix_channel, unix_channel};
 use rbee_service_kit::fault::Chain;
 use rbee_service_kit::narrate_warn;
@@ -9,10 +11,11 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::error::SpawnError;
+use super::files::{Hold, Located, Meter};
 use super::parts::Parts;
 use super::record::SpawnRecord;
 use super::step::Step;
-use super::{model_files, needs};
+use super::{files, needs};
 use crate::catalog::CatalogError;
 use crate::domain::{Desired, Needs, Proof, Refusal, SpawnRequest, SpawnStep, WorkerMemory, fit_words, plan};
 use crate::host::Placed;
@@ -38,6 +41,8 @@ pub(crate) struct Prepared {
     pub(crate) placed: Placed,
     /// What limits and counts it.
     pub(crate) cgroup: Option<WorkerCgroup>,
+    /// Keeps its files on this host.
+    pub(crate) files: Hold,
 }
 
 impl Prepared {
@@ -74,7 +79,7 @@ impl Parts {
         &self,
         desired: &Desired,
         record: &SpawnRecord,
-        _fetched: &watch::Sender<(u64, u64)>,
+        fetched: &watch::Sender<(u64, u64)>,
     ) -> Result<Prepared, SpawnError> {
         let request = &desired.request;
         let proof = desired.proof.as_ref();
@@ -99,7 +104,9 @@ impl Parts {
         ));
 
         let step = Step::begin(record, SpawnStep::Prepare);
-        let prepared = self.place_and_command(record, desired, model, binary).await?;
+        let prepared = self
+            .place_and_command(record, desired, model, binary, fetched)
+            .await?;
         step.finish(prepared.detail());
         // The process is started by whom this is handed to; that it is ready is told by `announce`.
         let _ = Step::begin(record, SpawnStep::Start);
@@ -143,10 +150,11 @@ impl Parts {
         desired: &Desired,
         model: ModelEntry,
         binary: WorkerBinary,
+        fetched: &watch::Sender<(u64, u64)>,
     ) -> Result<Prepared, SpawnError> {
         let (id, request) = (&desired.id, &desired.request);
-        let files = model_files::locate(&self.store, &model).await?;
-        let needs = match needs::of(&model, &files, request.llm, request.sd).await {
+        let located = self.files.locate(&model).await?;
+        let needs = match needs::of(&model, &located, request.llm, request.sd).await {
             Ok(needs) => Some(needs),
             // What is wrong with its model is the worker's to say; it knows more.
             Err(error @ SpawnError::Header(_)) => {
@@ -156,7 +164,10 @@ impl Parts {
             Err(error) => return Err(error),
         };
         let placed = self.place(record, desired, needs.as_ref()).await?;
-        let program = self.binaries.make_ready(&binary).await?;
+        let hold = self.files.hold(id);
+        let (program, files) = self.fetch(id, &model, &binary, &located, fetched).await?;
+        // Those of the worker are held now.
+        drop(located);
         let folder = WorkerFolder::create(self.folders.workers(), id, self.folders.sockets().of(id))?;
         let model_path = folder.link_model(&files)?;
         self.attach_what_is_wanted(id, &folder).await?;
@@ -201,7 +212,34 @@ impl Parts {
             proof,
             placed,
             cgroup,
+            files: hold,
         })
+    }
+
+    /// Brings the program and the model's files to this host, once memory for them is reserved.
+    async fn fetch(
+        &self,
+        id: &WorkerId,
+        model: &ModelEntry,
+        binary: &WorkerBinary,
+        located: &[Located],
+        fetched: &watch::Sender<(u64, u64)>,
+    ) -> Result<(PathBuf, files::Placed), SpawnError> {
+        let program = self.binaries.ready(binary).await;
+        let all_here = located.iter().all(Located::is_here);
+        let meter = if all_here && (program.is_some() || self.files.cache_use().is_none()) {
+            Meter::silent()
+        } else {
+            let model_bytes: u64 = located.iter().map(|file| file.size_bytes).sum();
+            Meter::new(model_bytes + binary.size_bytes, fetched)
+        };
+        let program = match program {
+            Some(program) => program,
+            None => self.binaries.make_ready(binary, &meter).await?,
+        };
+        meter.at(Meter::PROGRAM, binary.size_bytes);
+        let files = self.files.fetch(model, located, id, &meter).await?;
+        Ok((program, files))
     }
 
     async fn place(

@@ -1,16 +1,20 @@
 //! The hive's page for Prometheus.
 
 use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
 
 use rbee_artifacts::WorkerId;
 use rbee_proto::types::v1::WorkerState;
 use rbee_service_kit::metrics::{Collect, Page};
+use rbee_store::CacheUse;
 use tonic::Code;
 
 use super::events::Counts;
 use super::{Metrics, Sample, Telemetry, WorkerSample, names, worker};
 use crate::domain::{Device, Worker, memory};
 use crate::registrar::Told;
+use crate::spawn::Files;
 use crate::worker::Workers;
 
 /// Everything that a hive tells Prometheus.
@@ -22,6 +26,10 @@ pub(crate) struct Numbers {
     pub(crate) metrics: Metrics,
     /// The workers, those too that have no process.
     pub(crate) workers: Workers,
+    /// The store's files, which may be in a cache.
+    pub(crate) files: Files,
+    /// The hive's folder.
+    pub(crate) folder: Arc<Path>,
     /// Whether the catalog knows the hive.
     pub(crate) told: Told,
 }
@@ -40,6 +48,10 @@ impl Collect for Numbers {
         write_workers(page, &workers);
         write_processes(page, &sample, &ids);
         write_devices(page, &sample);
+        if let Some(bytes) = disk_free_bytes(self.folder.clone()).await {
+            page.single(&names::DISK_FREE, bytes as f64);
+        }
+        write_cache(page, self.files.cache_use());
     }
 }
 
@@ -173,6 +185,35 @@ fn device_of(worker: &Worker) -> String {
     worker::device(worker)
         .map(|device| device.to_string())
         .unwrap_or_default()
+}
+
+/// What statvfs(3) says that is left below a folder for users.
+async fn disk_free_bytes(folder: Arc<Path>) -> Option<u64> {
+    let asked = tokio::task::spawn_blocking(move || nix::sys::statvfs::statvfs(&*folder)).await;
+    let space = asked.ok()?.ok()?;
+    // Their types differ between systems.
+    #[allow(clippy::useless_conversion, reason = "see above")]
+    let (blocks, block_bytes) = (
+        u64::from(space.blocks_available()),
+        u64::from(space.fragment_size()),
+    );
+    Some(blocks.saturating_mul(block_bytes))
+}
+
+/// Without a cache there is nothing to tell.
+fn write_cache(page: &mut Page, cache: Option<CacheUse>) {
+    let Some(cache) = cache else { return };
+    page.single(&names::CACHE_LIMIT, cache.limit_bytes as f64);
+    page.single(&names::CACHE_USED, cache.used_bytes as f64);
+    page.single(&names::CACHE_IN_USE, cache.in_use_bytes as f64);
+    let lookups = [("hit", cache.hits), ("miss", cache.misses)];
+    page.family(
+        &names::CACHE_LOOKUPS,
+        lookups.map(|(outcome, count)| ([outcome], count as f64)),
+    );
+    page.single(&names::CACHE_FETCHED, cache.fetched_bytes as f64);
+    page.single(&names::CACHE_FAILURES, cache.failures as f64);
+    page.single(&names::CACHE_EVICTED, cache.evicted_bytes as f64);
 }
 
 fn write_devices(page: &mut Page, sample: &Sample) {

@@ -67,6 +67,22 @@ metrics! {
         "Memory that a new worker may count on: what is free, less what others have reserved and may still take.";
     DEVICE_UTILIZATION: Gauge "rbee_device_utilization_ratio" ["device"]
         "Share of the last moments in which the device was busy, 0 to 1.";
+    DISK_FREE: Gauge "rbee_hive_disk_free_bytes" []
+        "Room that is left on the disk of the hive's folder.";
+    CACHE_LIMIT: Gauge "rbee_cache_limit_bytes" []
+        "The most that the cache of a store elsewhere may take.";
+    CACHE_USED: Gauge "rbee_cache_used_bytes" []
+        "Bytes that are in this cache or on their way into it.";
+    CACHE_IN_USE: Gauge "rbee_cache_in_use_bytes" []
+        "Bytes of this cache that workers use or that are on their way.";
+    CACHE_LOOKUPS: Counter "rbee_cache_lookups_total" ["outcome"]
+        "Files that were wanted of this cache: `hit`, or `miss` for those that had to be fetched.";
+    CACHE_FETCHED: Counter "rbee_cache_fetched_bytes_total" []
+        "Bytes that came from the store into this cache.";
+    CACHE_FAILURES: Counter "rbee_cache_fetch_failures_total" []
+        "Files that did not come from the store.";
+    CACHE_EVICTED: Counter "rbee_cache_evicted_bytes_total" []
+        "Bytes of this cache that made room for others.";
     DEVICE_TEMPERATURE: Gauge "rbee_device_temperature_celsius" ["device"]
         "Temperature of the device.";
 }
@@ -79,23 +95,9 @@ mod tests {
 
     #[test]
     fn the_page_on_metrics_lists_just_these() {
-        let row = |metric: &&Metric| {
-            let labels = metric
-                .labels
-                .iter()
-                .map(|label| format!("`{label}`"))
-                .collect::<Vec<_>>();
-            let kind = metric.kind.name();
-            format!(
-                "| `{}` | {kind} | {} | {} |",
-                metric.name,
-                labels.join(", "),
-                metric.help
-            )
-        };
-        let ours = METRICS.iter().chain(rbee_service_kit::metrics::METRICS).map(row);
-        let ours: Vec<_> = ours.collect();
-        let listed: Vec<_> = PAGE.lines().filter(|line| line.starts_with("| `")).collect();
+        let row = |metric: &&Metric| metric.row();
+        let ours: Vec<_> = METRICS.iter().map(row).collect();
+        let listed = Metric::rows_below("Of a hive", PAGE);
         assert_eq!(
             listed,
             ours,

@@ -46,6 +46,7 @@ impl Tender {
             proof,
             placed,
             cgroup,
+            files,
         } = prepared;
         let supervision = self.parts.config.supervision(plan::ready_timeout(
             self.parts.config.ready_timeout,
@@ -73,6 +74,7 @@ impl Tender {
                 self.parts.host.settled(placed.device_id, process_id).await;
                 // In this order: who sees the state that follows sees that nothing is left.
                 drop(folder);
+                drop(files);
                 drop(placed);
                 self.decide(ended);
             }
@@ -80,6 +82,7 @@ impl Tender {
                 let failure = start_failure(&error);
                 self.log.hive_line(&failure.message);
                 drop(folder);
+                drop(files);
                 drop(placed);
                 let _ = self.take(Event::StartFailed(failure));
             }

@@ -257,6 +257,7 @@ pub(in crate::grpc) fn hive_to_wire(hive: &Hive) -> wire::Hive {
         platform: platform.as_ref().map(platform_to_wire),
         last_seen_at: Some(timestamp_to_wire(hive.last_seen_at)),
         draining,
+        cache: None,
     }
 }
 

@@ -2,6 +2,7 @@
 
 use rbee_artifacts::{HiveId, Platform};
 use rbee_proto::types::v1 as wire;
+use rbee_store::CacheUse;
 use rbee_wire::{device_kind_to_wire, platform_to_wire, timestamp_to_wire, worker_type_to_wire};
 
 use crate::domain::{Device, Exit, Failure, FailureCause, Reservation, State, Worker, WorkerMemory, memory};
@@ -31,6 +32,16 @@ pub(crate) fn hive_to_wire(hive: &Identity, view: &View, draining: bool) -> wire
         platform: Some(platform_to_wire(&Platform::current())),
         last_seen_at: None,
         draining,
+        cache: None,
+    }
+}
+
+/// Writes how the cache is used.
+pub(crate) fn cache_to_wire(cache: CacheUse) -> wire::CacheUse {
+    wire::CacheUse {
+        limit_bytes: cache.limit_bytes,
+        used_bytes: cache.used_bytes,
+        in_use_bytes: cache.in_use_bytes,
     }
 }
 
