@@ -87,6 +87,7 @@ impl HiveService for Cluster {
                         ..worker(IMAGE_WORKER, 4 * GIB)
                     },
                 ],
+                cache: None,
             })
         });
         Ok(Response::new(Box::pin(told)))

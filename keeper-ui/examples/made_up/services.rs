@@ -55,6 +55,7 @@ impl Cluster {
             }),
             last_seen_at: now(),
             draining: false,
+            cache: None,
         }
     }
 
@@ -149,6 +150,7 @@ impl RegistryService for Cluster {
     async fn list_hives(&self, _: Request<ListHivesRequest>) -> Result<Response<ListHivesResponse>, Status> {
         Ok(Response::new(ListHivesResponse {
             hives: vec![self.hive()],
+            settling: false,
         }))
     }
 
