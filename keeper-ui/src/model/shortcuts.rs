@@ -123,7 +123,7 @@ impl Keys {
     }
 }
 
-/// All keys of the window. Ctrl+1 to Ctrl+9 are told apart where they are read.
+/// All keys of the window. Ctrl+1 to Ctrl+9 are with [`all_keys`].
 pub const KEYS: &[Keys] = &[
     Keys::ctrl("k", Command::Palette),
     Keys::ctrl("t", Command::Spawn),
