@@ -29,6 +29,7 @@ fn hive(id: &str, address: String) -> Hive {
 fn telemetry() -> WatchTelemetryResponse {
     WatchTelemetryResponse {
         time: None,
+        cache: None,
         devices: vec![Device {
             id: "cpu:0".into(),
             name: "a processor".into(),
