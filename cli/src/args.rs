@@ -1,6 +1,7 @@
 //! The command line: what can be asked, in clap's words.
 
 mod chat;
+mod cluster;
 mod conversation;
 mod health;
 mod host;
@@ -22,6 +23,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 pub(crate) use chat::{ChatArgs, CompleteArgs, EmbedArgs};
+pub(crate) use cluster::{ClusterCommand, FolderArg, TokenCommand};
 pub(crate) use conversation::ConversationArgs;
 pub(crate) use health::HealthArgs;
 pub(crate) use host::{DeviceCommand, DrainArgs, HiveCommand};
@@ -79,6 +81,29 @@ pub(crate) struct Options {
         hide_env_values = true
     )]
     pub(crate) token_file: Option<PathBuf>,
+    /// File with the CA (PEM) that an https:// server's certificate must be of [default: the system's CAs]
+    #[arg(long, global = true, env = "RBEE_CA", value_name = "FILE")]
+    pub(crate) ca: Option<PathBuf>,
+    /// File with a certificate of the cluster (PEM) to show, for services
+    #[arg(
+        long,
+        global = true,
+        env = "RBEE_CLIENT_CERT",
+        value_name = "FILE",
+        requires = "client_key",
+        hide_short_help = true
+    )]
+    pub(crate) client_cert: Option<PathBuf>,
+    /// File with that certificate's private key (PEM)
+    #[arg(
+        long,
+        global = true,
+        env = "RBEE_CLIENT_KEY",
+        value_name = "FILE",
+        requires = "client_cert",
+        hide_short_help = true
+    )]
+    pub(crate) client_key: Option<PathBuf>,
     /// Answer in JSON: one document, or one line for each event of a stream
     #[arg(long, global = true)]
     pub(crate) json: bool,
@@ -120,6 +145,12 @@ pub(crate) enum Command {
     /// Follow and cancel what brings models and worker programs in
     #[command(subcommand)]
     Job(JobCommand),
+    /// Make certificates and the join token, for hosts that are reached over a network
+    #[command(subcommand)]
+    Cluster(ClusterCommand),
+    /// Make, list and revoke the tokens of the cluster's clients
+    #[command(subcommand)]
+    Token(TokenCommand),
     /// Keep a token for Hugging Face or CivitAI
     #[command(subcommand)]
     Login(LoginCommand),

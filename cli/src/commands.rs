@@ -3,6 +3,7 @@
 mod attach;
 mod chat;
 mod check;
+mod cluster;
 mod complete;
 mod completions;
 mod confirm;
@@ -31,6 +32,7 @@ mod spawn;
 mod status;
 mod stop;
 mod target;
+mod token;
 mod top;
 mod up;
 mod worker;
@@ -63,6 +65,8 @@ pub(crate) async fn run(cli: Cli, output: Output) -> Result<(), Failure> {
         Command::Completions { shell } => completions::run(shell, output),
         Command::ExitCodes => Ok(output.line(exit::EXPLANATION)?),
         Command::Version => version(output),
+        Command::Cluster(command) => cluster::run(command, output),
+        Command::Token(command) => token::run(command, output),
         Command::Image(arguments) if arguments.read.is_some() => image::read(&arguments, output),
         command => {
             let telemetry = start_telemetry(&cli.options)?;
@@ -94,7 +98,12 @@ async fn ask(command: Command, session: &Session) -> Result<(), Failure> {
         Command::Hive(command) => hive::run(command, session).await,
         Command::Device(command) => device::run(command, session).await,
         Command::Events(arguments) => events::run(&arguments, session).await,
-        Command::Up(_) | Command::Completions { .. } | Command::ExitCodes | Command::Version => {
+        Command::Up(_)
+        | Command::Cluster(_)
+        | Command::Token(_)
+        | Command::Completions { .. }
+        | Command::ExitCodes
+        | Command::Version => {
             unreachable!("run() does what needs no server")
         }
     }
@@ -114,6 +123,8 @@ fn name(command: &Command) -> &'static str {
         Command::Image(_) => "rbee image",
         Command::Embed(_) => "rbee embed",
         Command::Job(_) => "rbee job",
+        Command::Cluster(_) => "rbee cluster",
+        Command::Token(_) => "rbee token",
         Command::Login(_) => "rbee login",
         Command::Hive(_) => "rbee hive",
         Command::Device(_) => "rbee device",

@@ -5,8 +5,12 @@ use std::path::{Path, PathBuf};
 use rbee_catalog::CatalogConfig;
 use rbee_hive::HiveConfig;
 use rbee_provisioner::{CivitAiArguments, HuggingFaceArguments, ProvisionerConfig};
-use rbee_service_kit::config::{ConfigError, MetricsConfig, ServerConfig, TelemetryConfig, load};
-use rbee_service_kit::program::{MetricsArguments, ServerArguments, TelemetryArguments};
+use rbee_service_kit::config::{
+    AuthConfig, ConfigError, LimitsConfig, MetricsConfig, ServerConfig, TelemetryConfig, TlsConfig, load,
+};
+use rbee_service_kit::program::{
+    AuthArguments, MetricsArguments, ServerArguments, TelemetryArguments, TlsArguments,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::args::{Options, UpArgs};
@@ -26,6 +30,12 @@ pub(crate) struct UpConfig {
     pub(crate) worker_dir: Option<PathBuf>,
     /// Where it listens and whom it answers.
     pub(crate) server: ServerConfig,
+    /// The certificate that it shows.
+    pub(crate) tls: TlsConfig,
+    /// Whom it knows.
+    pub(crate) auth: AuthConfig,
+    /// What one client may ask.
+    pub(crate) limits: LimitsConfig,
     /// Logs and traces.
     pub(crate) telemetry: TelemetryConfig,
     /// Numbers for Prometheus.
@@ -48,6 +58,8 @@ struct Overrides<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     worker_dir: Option<&'a Path>,
     server: ServerArguments,
+    tls: TlsArguments,
+    auth: AuthArguments,
     telemetry: TelemetryArguments,
     metrics: MetricsArguments,
     provisioner: ProvisionerOverrides<'a>,
@@ -80,6 +92,8 @@ impl UpConfig {
                 token_file: options.token_file.clone(),
                 allow_insecure: arguments.allow_insecure.then_some(true),
             },
+            tls: arguments.tls.clone(),
+            auth: arguments.auth.clone(),
             telemetry: TelemetryArguments {
                 log: options.log.clone(),
                 otlp_endpoint: options.otlp_endpoint.clone(),

@@ -13,6 +13,7 @@ use rbee_proto::types::v1::{Hive, HiveState, Model, Worker};
 use rbee_service_kit::Target;
 use rbee_service_kit::client::{ClientChannel, TargetError};
 use rbee_service_kit::server::read_token;
+use rbee_service_kit::tls::ClientTls;
 use secrecy::SecretString;
 
 use crate::args::Options;
@@ -83,7 +84,7 @@ impl Cluster {
         }
         connect(&Target {
             address: address.to_owned(),
-            token: self.target.token.clone(),
+            ..self.target.clone()
         })
         .await
     }
@@ -168,7 +169,13 @@ impl Cluster {
 pub(crate) fn target(options: &Options) -> Result<Target, Failure> {
     let token = client_token(options.token_file.as_deref(), std::env::var("RBEE_TOKEN").ok())?;
     let address = options.server.trim_end_matches('/').to_owned();
-    Ok(Target { address, token })
+    let tls = ClientTls::of_files(
+        options.ca.clone(),
+        options.client_cert.clone(),
+        options.client_key.clone(),
+    )
+    .map_err(|error| Failure::of_error(Exit::Usage, "can't use this certificate", &error))?;
+    Ok(Target { address, token, tls })
 }
 
 async fn connect(target: &Target) -> Result<ClientChannel, Failure> {

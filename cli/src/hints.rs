@@ -81,8 +81,14 @@ pub(crate) fn for_reason(reason: &str) -> Option<&'static str> {
         reason::JOB_NOT_FOUND => "`rbee job ls` lists the jobs",
         reason::QUEUE_FULL => "try again in a moment, or spawn another worker of the model",
         reason::OUT_OF_MEMORY => "stop a worker with `rbee worker stop ID`, or ask for a smaller --context",
-        reason::UNAUTHENTICATED => {
+        reason::UNAUTHENTICATED | reason::TOKEN_UNKNOWN => {
             "name the file with the server's token: --token-file FILE (or RBEE_TOKEN_FILE)"
+        }
+        reason::TOKEN_EXPIRED | reason::TOKEN_REVOKED | reason::SCOPE_INSUFFICIENT => {
+            "whoever runs the cluster makes another: `rbee token create NAME --scope read|use|operate`"
+        }
+        reason::RATE_LIMITED | reason::TOO_MANY_CALLS => {
+            "give each program a token of its own, or raise [limits] on the server"
         }
         reason::CONTEXT_OVERFLOW => {
             "shorten the conversation (/clear), or spawn a worker with a larger --context"

@@ -5,6 +5,7 @@
 //! that something didn't work.
 
 mod args;
+mod cluster;
 mod commands;
 mod config;
 mod connect;

@@ -206,6 +206,7 @@ async fn second_hive(cluster: &Cluster, folder: &Path, devices: &str) -> (Lifecy
     let catalog = Target {
         address: cluster.address().to_owned(),
         token: None,
+        ..Target::default()
     };
     let hive = Hive::start(config, catalog, address, &lifecycle).await.unwrap();
     let mut server = ServerBuilder::new(Auth::Open);

@@ -141,9 +141,20 @@ fn with_json_an_error_is_a_document() {
 
 #[test]
 fn an_address_that_is_none_gives_2() {
-    for address in ["https://127.0.0.1:7220", "not an address"] {
-        stderr(rbee().args(["status", "--server", address]), 2);
-    }
+    stderr(rbee().args(["status", "--server", "not an address"]), 2);
+}
+
+#[test]
+fn a_ca_that_is_not_there_is_named() {
+    let arguments = [
+        "status",
+        "--server",
+        "https://127.0.0.1:7220",
+        "--ca",
+        "/no/such/ca.pem",
+    ];
+    let said = stderr(rbee().args(arguments), 2);
+    assert!(said.contains("/no/such/ca.pem"), "{said}");
 }
 
 #[test]

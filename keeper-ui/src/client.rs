@@ -2,6 +2,7 @@
 
 pub mod album;
 pub mod archive;
+pub mod authorities;
 pub mod cluster;
 pub mod convert;
 pub mod failure;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use rbee_provisioner::{CivitAiArguments, HuggingFaceArguments};
+use rbee_service_kit::program::{AuthArguments, TlsArguments};
 
 /// Start a cluster on this machine. Ctrl-C ends it: workers are stopped, and nothing is left behind.
 #[derive(Debug, Args)]
@@ -21,9 +22,12 @@ pub(crate) struct UpArgs {
     /// Configuration file (TOML); docs/rbee.example.toml shows all settings
     #[arg(long, env = "RBEE_CONFIG", value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
-    /// Listen on other than loopback addresses without a token
+    /// Listen on other than loopback addresses without TLS or without tokens
     #[arg(long)]
     pub(crate) allow_insecure: bool,
+    /// Speak TLS and ask for tokens, with the certificates and tokens in this folder; it is made if it isn't there
+    #[arg(long, env = "RBEE_CLUSTER", value_name = "DIR")]
+    pub(crate) cluster: Option<PathBuf>,
     /// Folder with worker programs to install, instead of the one that holds `rbee`
     #[arg(long, env = "RBEE_WORKER_DIR", value_name = "DIR")]
     pub(crate) worker_dir: Option<PathBuf>,
@@ -36,6 +40,10 @@ pub(crate) struct UpArgs {
     /// End as on Ctrl-C when standard input is closed: for a program that starts a cluster that must not outlive it
     #[arg(long)]
     pub(crate) until_stdin_closes: bool,
+    #[command(flatten)]
+    pub(crate) tls: TlsArguments,
+    #[command(flatten)]
+    pub(crate) auth: AuthArguments,
     #[command(flatten)]
     pub(crate) huggingface: HuggingFaceArguments,
     #[command(flatten)]

@@ -9,16 +9,18 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use rbee_artifacts::WorkerType;
 use rbee_catalog::Catalog;
 use rbee_hive::Hive;
 use rbee_provisioner::Provisioner;
 use rbee_service_kit::metrics::{MetricsError, MetricsServer, Process};
 use rbee_service_kit::server::AuthError;
-use rbee_service_kit::{Auth, Lifecycle, Listener, ServerBuilder, Target, config};
+use rbee_service_kit::{Lifecycle, Listener, ServerBuilder, config};
 
-use super::{flush, init_telemetry};
+use super::{cluster, flush, init_telemetry};
 use crate::args::{Options, UpArgs};
+use crate::cluster::{ClusterError, ClusterFolder};
 use crate::config::UpConfig;
 use crate::data_dir::{self, DataDir, DataDirError};
 use crate::exit::Exit;
@@ -33,6 +35,9 @@ const LAST_WORDS: Duration = Duration::from_secs(5);
 pub(super) async fn run(options: &Options, arguments: &UpArgs, output: Output) -> Result<(), Failure> {
     let mut config = UpConfig::load(options, arguments)
         .map_err(|error| Failure::of_error(Exit::Usage, "can't use this configuration", &error))?;
+    if let Some(folder) = &arguments.cluster {
+        use_cluster(&mut config, folder)?;
+    }
     if arguments.print_config {
         return Ok(output.text(&config::print(&config))?);
     }
@@ -67,6 +72,30 @@ pub(super) async fn run(options: &Options, arguments: &UpArgs, output: Output) -
     }
 }
 
+/// Takes from the cluster's folder what the configuration does not name itself. A folder that isn't there is made.
+fn use_cluster(config: &mut UpConfig, folder: &Path) -> Result<(), Failure> {
+    let opened = match ClusterFolder::open(folder) {
+        Err(ClusterError::Missing { .. }) => {
+            let this_host = rbee_hive::names_of_this_host().join(",");
+            ClusterFolder::init(folder, &[this_host], Timestamp::now())
+        }
+        opened => opened,
+    };
+    let failed = |error| cluster::failed(&error);
+    let cluster = opened.map_err(failed)?;
+    if config.tls.cert.is_none() && config.tls.key.is_none() {
+        let host = cluster.host_folder(&cluster.this_host().map_err(failed)?);
+        config.tls.cert = Some(host.join("cert.pem"));
+        config.tls.key = Some(host.join("key.pem"));
+    }
+    config.tls.client_ca.get_or_insert_with(|| cluster.ca());
+    config
+        .auth
+        .tokens_file
+        .get_or_insert_with(|| cluster.tokens_file());
+    Ok(())
+}
+
 /// Starts the parts, tells that they are ready, and serves until the shutdown.
 async fn serve(
     config: UpConfig,
@@ -74,7 +103,7 @@ async fn serve(
     lifecycle: &Lifecycle,
     output: Output,
 ) -> Result<(), Failure> {
-    let auth = authentication(&config)?;
+    let mut server = server(&config)?;
     let listener = Listener::tcp(config.server.listen)
         .await
         .map_err(|error| cannot_listen(config.server.listen, &error))?;
@@ -82,12 +111,14 @@ async fn serve(
     let metrics = MetricsServer::bind(&config.metrics)
         .await
         .map_err(|error| cannot_give_metrics(&error))?;
-    let own = Target {
-        address: own_address(listens_at),
-        token: auth.token().cloned(),
-    };
-    let advertised = rbee_hive::advertised(config.advertise.clone(), listens_at, &own.address)
-        .map_err(|error| Failure::of_error(Exit::Usage, "can't use this configuration", &error))?;
+    let own = server.own_target(own_address(listens_at));
+    let advertised = rbee_hive::advertised(
+        config.advertise.clone(),
+        server.scheme(),
+        listens_at,
+        &own.address,
+    )
+    .map_err(|error| Failure::of_error(Exit::Usage, "can't use this configuration", &error))?;
     data_dir
         .describe_holder(&own.address)
         .doing(|| "can't write to the data folder".into())?;
@@ -112,7 +143,6 @@ async fn serve(
         let process = Arc::new(Process::new("rbee-up", env!("CARGO_PKG_VERSION")));
         lifecycle.spawn(metrics.serve(vec![process, hive.metrics()], lifecycle.token()));
     }
-    let mut server = ServerBuilder::new(auth);
     catalog.mount(&mut server);
     provisioner.mount(&mut server);
     hive.mount(&mut server);
@@ -202,30 +232,34 @@ fn tell_ready(address: &str, metrics: Option<SocketAddr>, output: Output) -> io:
     Ok(())
 }
 
-/// Whom to answer. A token file that isn't there yet is made.
-fn authentication(config: &UpConfig) -> Result<Auth, Failure> {
+/// The server: whom it answers, and how. A token file that isn't there yet is made.
+fn server(config: &UpConfig) -> Result<ServerBuilder, Failure> {
     if let Some(path) = &config.server.token_file
         && token_file::create_if_missing(path)
             .doing(|| format!("can't make a token in {}", path.display()))?
     {
         tracing::info!("made a token in {}", path.display());
     }
-    Auth::from_config(&config.server).map_err(|error| match error {
-        AuthError::Insecure { .. } => Failure::new(Exit::Usage, error.to_string()),
-        AuthError::Read { .. } | AuthError::Token { .. } => {
-            Failure::of_error(Exit::Usage, "can't use the token file", &error)
+    ServerBuilder::from_config(&config.server, &config.tls, &config.auth, &config.limits).map_err(|error| {
+        match error {
+            AuthError::Insecure { .. } => Failure::new(Exit::Usage, error.to_string()),
+            AuthError::Read { .. } | AuthError::Token { .. } => {
+                Failure::of_error(Exit::Usage, "can't use the token file", &error)
+            }
+            AuthError::Tokens(error) => Failure::of_error(Exit::Usage, "can't use the tokens", &error),
+            AuthError::Tls(error) => Failure::of_error(Exit::Usage, "can't speak TLS", &error),
         }
     })
 }
 
 /// The address at which this process reaches itself. Listening on all addresses includes loopback.
-fn own_address(listens_at: SocketAddr) -> String {
+fn own_address(listens_at: SocketAddr) -> SocketAddr {
     let ip = match listens_at.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
         IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
         ip => ip,
     };
-    format!("http://{}", SocketAddr::new(ip, listens_at.port()))
+    SocketAddr::new(ip, listens_at.port())
 }
 
 fn cannot_listen(address: SocketAddr, error: &io::Error) -> Failure {
@@ -273,10 +307,10 @@ mod tests {
 
     #[test]
     fn all_addresses_include_loopback() {
-        let own = |text: &str| own_address(text.parse().unwrap());
-        assert_eq!(own("0.0.0.0:7220"), "http://127.0.0.1:7220");
-        assert_eq!(own("[::]:7220"), "http://[::1]:7220");
-        assert_eq!(own("192.168.1.5:80"), "http://192.168.1.5:80");
+        let own = |text: &str| own_address(text.parse().unwrap()).to_string();
+        assert_eq!(own("0.0.0.0:7220"), "127.0.0.1:7220");
+        assert_eq!(own("[::]:7220"), "[::1]:7220");
+        assert_eq!(own("192.168.1.5:80"), "192.168.1.5:80");
     }
 
     #[test]

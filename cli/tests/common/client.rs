@@ -35,6 +35,7 @@ pub async fn channel(cluster: &Cluster) -> ClientChannel {
     let target = Target {
         address: cluster.address().to_owned(),
         token: None,
+        ..Target::default()
     };
     target
         .connect(Duration::from_secs(5))

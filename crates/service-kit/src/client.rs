@@ -18,6 +18,7 @@ use tower::Service;
 
 use crate::keepalive::Keepalive;
 use crate::telemetry::propagation;
+use crate::tls::{ClientTls, Connector, TlsError};
 
 mod lost;
 
@@ -34,20 +35,16 @@ pub const FORWARDED: &str = "rbee-forwarded-by";
 pub struct ClientChannel {
     channel: Channel,
     /// Where it leads; `None` for a Unix socket, whose connection can't be lost without both ends knowing.
-    endpoint: Option<Arc<Endpoint>>,
+    way: Option<Arc<Way>>,
     authorization: Option<HeaderValue>,
     worker_id: Option<HeaderValue>,
 }
 
 impl ClientChannel {
-    fn new(
-        channel: Channel,
-        endpoint: Option<Endpoint>,
-        token: Option<&SecretString>,
-    ) -> Result<Self, TargetError> {
+    fn new(channel: Channel, way: Option<Way>, token: Option<&SecretString>) -> Result<Self, TargetError> {
         Ok(Self {
             channel,
-            endpoint: endpoint.map(Arc::new),
+            way: way.map(Arc::new),
             authorization: token.map(bearer).transpose()?,
             worker_id: None,
         })
@@ -57,7 +54,7 @@ impl ClientChannel {
     /// through this one, which may be lost without anybody having said so.
     #[must_use]
     pub fn reconnecting(&self) -> Self {
-        let fresh = self.endpoint.as_ref().map(|endpoint| endpoint.connect_lazy());
+        let fresh = self.way.as_ref().map(|way| way.connect_lazy());
         Self {
             channel: fresh.unwrap_or_else(|| self.channel.clone()),
             ..self.clone()
@@ -109,12 +106,39 @@ type Answered<E> = Result<http::Response<Body>, E>;
 pub type Answer = Map<ResponseFuture, fn(Answered<tonic::transport::Error>) -> Answered<Status>>;
 
 /// A server to call.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Target {
-    /// Its address as a URL, such as `http://127.0.0.1:7220`.
+    /// Its address as a URL, such as `http://127.0.0.1:7220` or `https://desk:7220`.
     pub address: String,
     /// The token to show.
     pub token: Option<SecretString>,
+    /// Whom to trust and what to show where the address begins with `https`.
+    pub tls: ClientTls,
+}
+
+/// How connections to a server are made.
+#[derive(Debug)]
+struct Way {
+    endpoint: Endpoint,
+    /// `None` without TLS.
+    tls: Option<Connector>,
+}
+
+impl Way {
+    fn connect_lazy(&self) -> Channel {
+        match &self.tls {
+            Some(connector) => self.endpoint.connect_with_connector_lazy(connector.clone()),
+            None => self.endpoint.connect_lazy(),
+        }
+    }
+
+    async fn connect(&self, timeout: Duration) -> Result<Channel, tonic::transport::Error> {
+        let endpoint = self.endpoint.clone().connect_timeout(timeout);
+        match &self.tls {
+            Some(connector) => endpoint.connect_with_connector(connector.clone()).await,
+            None => endpoint.connect().await,
+        }
+    }
 }
 
 /// Why a server can't be called.
@@ -129,11 +153,14 @@ pub enum TargetError {
         #[source]
         source: tonic::transport::Error,
     },
-    /// The address asks for TLS, which this build does not speak.
-    #[error("`{address}` asks for TLS, which is not built yet: use http:// on a trusted network")]
+    /// A file for TLS can't be used.
+    #[error("cannot speak TLS with {address}")]
     Tls {
-        /// What was given.
+        /// The address.
         address: String,
+        /// What is wrong.
+        #[source]
+        source: TlsError,
     },
     /// The token has characters that can't go into a header.
     #[error("the token has characters that cannot be sent; it must be visible ASCII")]
@@ -159,42 +186,46 @@ impl Target {
     /// A channel that connects with its first call, and again whenever the connection is lost.
     ///
     /// # Errors
-    /// If address or token can't be used. That nothing answers shows with the first call.
+    /// If address, token or files can't be used. That nothing answers shows with the first call.
     pub fn connect_lazy(&self) -> Result<ClientChannel, TargetError> {
-        let endpoint = self.endpoint()?;
-        ClientChannel::new(endpoint.connect_lazy(), Some(endpoint), self.token.as_ref())
+        let way = self.way()?;
+        ClientChannel::new(way.connect_lazy(), Some(way), self.token.as_ref())
     }
 
     /// A channel that is connected.
     ///
     /// # Errors
-    /// If address or token can't be used, or nothing answers within `timeout`.
+    /// If address, token or files can't be used, or nothing answers within `timeout`.
     pub async fn connect(&self, timeout: Duration) -> Result<ClientChannel, TargetError> {
-        let endpoint = self.endpoint()?;
-        let channel = endpoint
-            .clone()
-            .connect_timeout(timeout)
-            .connect()
+        let way = self.way()?;
+        let channel = way
+            .connect(timeout)
             .await
             .map_err(|source| TargetError::Unreachable {
                 address: self.address.clone(),
                 source,
             })?;
-        ClientChannel::new(channel, Some(endpoint), self.token.as_ref())
+        ClientChannel::new(channel, Some(way), self.token.as_ref())
     }
 
-    fn endpoint(&self) -> Result<Endpoint, TargetError> {
-        if self.address.starts_with("https:") {
-            return Err(TargetError::Tls {
-                address: self.address.clone(),
-            });
-        }
-        Endpoint::from_shared(self.address.clone())
+    fn way(&self) -> Result<Way, TargetError> {
+        let endpoint = Endpoint::from_shared(self.address.clone())
             .map(|endpoint| configure(endpoint, Keepalive::NETWORK))
             .map_err(|source| TargetError::Address {
                 address: self.address.clone(),
                 source,
-            })
+            })?;
+        let tls = if endpoint.uri().scheme_str() == Some("https") {
+            // Read again for each connection; here so that what can't be used is told at once and by its name.
+            self.tls.config().map_err(|source| TargetError::Tls {
+                address: self.address.clone(),
+                source,
+            })?;
+            Some(Connector(self.tls.clone()))
+        } else {
+            None
+        };
+        Ok(Way { endpoint, tls })
     }
 }
 

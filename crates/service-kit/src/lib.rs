@@ -4,6 +4,7 @@
 //! - [`telemetry`]: logs, traces and narration; W3C trace context across every hop.
 //! - [`fault`] and [`reason`]: errors that clients can match and people can act on.
 //! - [`server`]: health, reflection, events, authentication and tracing around a service's own RPCs.
+//! - [`tls`]: certificates that are renewed while a server serves, and whom a client trusts.
 //! - [`client`]: channels that carry credentials and trace context.
 //! - [`metrics`]: numbers for Prometheus, on a port of their own.
 //! - [`probe`]: asking a server whether it is ready.
@@ -21,6 +22,7 @@ pub mod program;
 pub mod reason;
 pub mod server;
 pub mod telemetry;
+pub mod tls;
 
 pub use client::Target;
 pub use fault::{Fault, RemoteFault};

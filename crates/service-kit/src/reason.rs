@@ -63,6 +63,8 @@ reasons! {
     pub const FILE_UNREADABLE: &str = "FILE_UNREADABLE";
     /// The file can't be hard-linked into the store.
     pub const HARD_LINK_IMPOSSIBLE: &str = "HARD_LINK_IMPOSSIBLE";
+    /// A call's headers are larger than the server takes.
+    pub const HEADERS_TOO_LARGE: &str = "HEADERS_TOO_LARGE";
     /// The hive is drained and takes no workers.
     pub const HIVE_DRAINING: &str = "HIVE_DRAINING";
     /// Another hive has this hive's id.
@@ -85,6 +87,10 @@ reasons! {
     pub const JOB_NOT_FOUND: &str = "JOB_NOT_FOUND";
     /// The hive can't write the list of workers that are wanted.
     pub const LEDGER_UNAVAILABLE: &str = "LEDGER_UNAVAILABLE";
+    /// A request is larger than the server takes.
+    pub const MESSAGE_TOO_LARGE: &str = "MESSAGE_TOO_LARGE";
+    /// The server knows no such call.
+    pub const METHOD_UNKNOWN: &str = "METHOD_UNKNOWN";
     /// The vendor keeps the model's page, but not its files.
     pub const MODEL_ARCHIVED: &str = "MODEL_ARCHIVED";
     /// A model's file is damaged: its header or its data make no sense.
@@ -141,19 +147,31 @@ reasons! {
     pub const PROVISIONER_UNAVAILABLE: &str = "PROVISIONER_UNAVAILABLE";
     /// All of a worker's slots are busy and its queue is full.
     pub const QUEUE_FULL: &str = "QUEUE_FULL";
+    /// A client makes more calls a second than it may.
+    pub const RATE_LIMITED: &str = "RATE_LIMITED";
     /// The catalog holds as many hives or workers as it may.
     pub const REGISTRY_FULL: &str = "REGISTRY_FULL";
     /// An entry changed since the client read it.
     pub const REVISION_CONFLICT: &str = "REVISION_CONFLICT";
+    /// The token is good, but not for this call.
+    pub const SCOPE_INSUFFICIENT: &str = "SCOPE_INSUFFICIENT";
     /// The service is shutting down.
     pub const SHUTTING_DOWN: &str = "SHUTTING_DOWN";
     /// The store can't be read or written.
     pub const STORE_UNAVAILABLE: &str = "STORE_UNAVAILABLE";
+    /// The token's time is over.
+    pub const TOKEN_EXPIRED: &str = "TOKEN_EXPIRED";
+    /// The token was revoked.
+    pub const TOKEN_REVOKED: &str = "TOKEN_REVOKED";
+    /// The token is none that the server knows.
+    pub const TOKEN_UNKNOWN: &str = "TOKEN_UNKNOWN";
     /// The chat template does not know tools.
     pub const TOOLS_UNSUPPORTED: &str = "TOOLS_UNSUPPORTED";
+    /// A client has as many calls running as it may.
+    pub const TOO_MANY_CALLS: &str = "TOO_MANY_CALLS";
     /// Too many jobs run or wait already.
     pub const TOO_MANY_JOBS: &str = "TOO_MANY_JOBS";
-    /// The call carries no token, or a wrong one.
+    /// The call carries no token.
     pub const UNAUTHENTICATED: &str = "UNAUTHENTICATED";
     /// The vendor knows the token, and does not let its owner have the model.
     pub const VENDOR_ACCESS_DENIED: &str = "VENDOR_ACCESS_DENIED";

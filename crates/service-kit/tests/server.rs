@@ -29,6 +29,7 @@ async fn start(auth: Auth, prepare: impl FnOnce(&mut ServerBuilder)) -> Running 
     let target = Target {
         address,
         token: auth.token().cloned(),
+        ..Target::default()
     };
     let lifecycle = Lifecycle::new();
     let mut server = ServerBuilder::new(auth);
@@ -72,7 +73,7 @@ async fn only_who_shows_the_token_is_answered() {
         .watch_events(WatchEventsRequest::default())
         .await
         .unwrap_err();
-    assert!(RemoteFault::from(&refusal).is(reason::UNAUTHENTICATED));
+    assert!(RemoteFault::from(&refusal).is(reason::TOKEN_UNKNOWN));
 }
 
 #[tokio::test]

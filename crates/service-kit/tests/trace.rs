@@ -25,6 +25,7 @@ async fn a_call_is_one_trace_from_caller_to_service() {
     let target = Target {
         address: format!("http://{}", listener.local_addr().unwrap()),
         token: None,
+        ..Target::default()
     };
     let lifecycle = Lifecycle::new();
     let life = lifecycle.clone();

@@ -67,6 +67,7 @@ async fn both_ends_notice_that_the_other_is_gone() {
     let target = Target {
         address: format!("http://{}", relay.address()),
         token: None,
+        ..Target::default()
     };
     let channel = target.connect_lazy().unwrap();
     let watch = async |channel| {

@@ -176,7 +176,7 @@ impl Session {
                 .as_ref()
                 .and_then(|folder| tokens::of(folder, &Server::at(address, None).address))
         };
-        let server = Server::at(address, token.or_else(kept));
+        let server = Server::at(address, token.or_else(kept)).with_known_ca(self.folder.as_ref());
         let same = self.address().as_deref() == Some(server.address.as_str());
         if !same {
             self.forget_all(&server.address);

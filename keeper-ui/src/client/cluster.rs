@@ -29,7 +29,7 @@ const LARGEST_MESSAGE_BYTES: usize = 64 << 20;
 /// A connected cluster. Cheap to clone; clones share their connections.
 #[derive(Debug, Clone)]
 pub struct Cluster {
-    target: Target,
+    target: Arc<Target>,
     channel: ClientChannel,
     /// Channels to hives at other addresses, made when they are first called.
     hives: Arc<Mutex<HashMap<String, ClientChannel>>>,
@@ -52,7 +52,7 @@ impl Cluster {
         let target = server.target();
         let channel = target.connect(CONNECT_TIMEOUT).await?;
         Ok(Self {
-            target,
+            target: Arc::new(target),
             channel,
             hives: Arc::default(),
         })
@@ -160,7 +160,7 @@ impl Cluster {
         }
         let target = Target {
             address: address.to_owned(),
-            token: self.target.token.clone(),
+            ..(*self.target).clone()
         };
         let channel = target.connect_lazy()?;
         hives.insert(address.to_owned(), channel.clone());

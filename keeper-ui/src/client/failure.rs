@@ -84,7 +84,14 @@ impl Failure {
     /// Whether the server refuses this client whatever it asks.
     #[must_use]
     pub fn is_refusal(&self) -> bool {
-        self.is(reason::UNAUTHENTICATED)
+        [
+            reason::UNAUTHENTICATED,
+            reason::TOKEN_UNKNOWN,
+            reason::TOKEN_EXPIRED,
+            reason::TOKEN_REVOKED,
+        ]
+        .iter()
+        .any(|reason| self.is(reason))
     }
 
     fn unreachable(cause: &(dyn Error + 'static)) -> Self {

@@ -1,7 +1,13 @@
 //! A server as the person named it.
 
+use std::path::PathBuf;
+
 use rbee_service_kit::Target;
+use rbee_service_kit::tls::ClientTls;
 use secrecy::SecretString;
+
+use super::authorities;
+use super::folder::Folder;
 
 /// Where `rbee up` answers unless told otherwise.
 pub const DEFAULT_ADDRESS: &str = "http://127.0.0.1:7220";
@@ -13,6 +19,8 @@ pub struct Server {
     pub address: String,
     /// The token; `None` for a server that asks for none.
     pub token: Option<SecretString>,
+    /// The file with the CA that an `https` server's certificate must be of; the system's own where there is none.
+    pub ca: Option<PathBuf>,
 }
 
 impl Server {
@@ -22,7 +30,15 @@ impl Server {
         Self {
             address: normalized(address),
             token,
+            ca: None,
         }
+    }
+
+    /// The same server with the CA that is kept for it, or that the environment names.
+    #[must_use]
+    pub fn with_known_ca(self, folder: Option<&Folder>) -> Self {
+        let ca = authorities::of(folder, &self.address);
+        Self { ca, ..self }
     }
 
     /// What the connection takes.
@@ -31,6 +47,7 @@ impl Server {
         Target {
             address: self.address.clone(),
             token: self.token.clone(),
+            tls: ClientTls::new(self.ca.clone(), None),
         }
     }
 }

@@ -112,6 +112,7 @@ impl Process {
         let target = Target {
             address: format!("http://{}", self.address),
             token: None,
+            ..Target::default()
         };
         Ok(target.connect(DEADLINE).await?)
     }

@@ -5,11 +5,12 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use clap::Parser;
 use rbee_catalog::{Catalog, CatalogConfig, Front};
-use rbee_service_kit::config::{self, ServerConfig, TelemetryConfig};
+use rbee_service_kit::config::{self, AuthConfig, LimitsConfig, ServerConfig, TelemetryConfig, TlsConfig};
 use rbee_service_kit::program::{
-    ProvisionerAddress, ProvisionerArguments, ServerArguments, TelemetryArguments,
+    AuthArguments, ProvisionerAddress, ProvisionerArguments, ServerArguments, TelemetryArguments,
+    TlsArguments,
 };
-use rbee_service_kit::{Auth, Lifecycle, Listener, ServerBuilder, program};
+use rbee_service_kit::{Lifecycle, Listener, ServerBuilder, program};
 use serde::{Deserialize, Serialize};
 
 /// Keeps what exists: models, worker binaries, hives and live workers.
@@ -35,6 +36,10 @@ struct Overrides {
     #[command(flatten)]
     server: ServerArguments,
     #[command(flatten)]
+    tls: TlsArguments,
+    #[command(flatten)]
+    auth: AuthArguments,
+    #[command(flatten)]
     telemetry: TelemetryArguments,
     #[command(flatten)]
     catalog: CatalogOverrides,
@@ -58,6 +63,9 @@ struct CatalogOverrides {
 #[serde(default, deny_unknown_fields)]
 struct Config {
     server: ServerConfig,
+    tls: TlsConfig,
+    auth: AuthConfig,
+    limits: LimitsConfig,
     telemetry: TelemetryConfig,
     catalog: CatalogConfig,
     provisioner: ProvisionerAddress,
@@ -77,7 +85,7 @@ async fn main() -> anyhow::Result<()> {
         return Ok(());
     }
     if health {
-        return Ok(program::health(&config.server).await?);
+        return Ok(program::health(&config.server, &config.tls).await?);
     }
     program::run("rbee-catalog", &config.telemetry.clone(), async |lifecycle| {
         run(config, lifecycle).await
@@ -86,11 +94,10 @@ async fn main() -> anyhow::Result<()> {
 }
 
 async fn run(config: Config, lifecycle: &Lifecycle) -> anyhow::Result<()> {
-    let auth = Auth::from_config(&config.server)?;
+    let mut server = ServerBuilder::from_config(&config.server, &config.tls, &config.auth, &config.limits)?;
     let catalog = Catalog::start(config.catalog, lifecycle).await?;
-    let mut server = ServerBuilder::new(auth);
     catalog.mount(&mut server);
-    if let Some(provisioner) = config.provisioner.target() {
+    if let Some(provisioner) = config.provisioner.target()? {
         Front::to(&provisioner)?.mount(&mut server);
     }
     let listen = config.server.listen;

@@ -26,7 +26,7 @@ pub struct AdvertiseError {
     problem: &'static str,
 }
 
-/// The URL at which others reach a hive that listens at `listens_at`.
+/// The URL at which others reach a hive that listens at `listens_at`, where it speaks `scheme` (`http` or `https`).
 ///
 /// What is `configured` counts. Else it is the address that the hive listens at; and where that means all
 /// addresses of the host, the one of the network interface towards the catalog (or, if the catalog is on this host,
@@ -36,6 +36,7 @@ pub struct AdvertiseError {
 /// If what is configured can't be right.
 pub fn advertised(
     configured: Option<String>,
+    scheme: &str,
     listens_at: SocketAddr,
     catalog: &str,
 ) -> Result<String, AdvertiseError> {
@@ -46,7 +47,7 @@ pub fn advertised(
         };
     }
     if !listens_at.ip().is_unspecified() {
-        return Ok(format!("http://{listens_at}"));
+        return Ok(format!("{scheme}://{listens_at}"));
     }
     let own = addresses_of(catalog)
         .into_iter()
@@ -54,7 +55,7 @@ pub fn advertised(
         // One who listens on all IPv4 addresses is not reached at an IPv6 address; the other way round one is.
         .filter(|towards| towards.is_ipv4() || listens_at.is_ipv6())
         .find_map(own_address_towards);
-    let url = |ip| format!("http://{}", SocketAddr::new(ip, listens_at.port()));
+    let url = |ip| format!("{scheme}://{}", SocketAddr::new(ip, listens_at.port()));
     if let Some(own) = own {
         let url = url(own);
         tracing::info!(
@@ -104,6 +105,11 @@ fn addresses_of(catalog: &str) -> Vec<SocketAddr> {
     addresses.into_iter().flatten().collect()
 }
 
+/// This host's addresses on the way to everywhere else.
+pub(crate) fn own_addresses() -> impl Iterator<Item = IpAddr> {
+    ELSEWHERE.into_iter().filter_map(own_address_towards)
+}
+
 /// This host's address on the way there, if it leads off this host. Connecting a UDP socket only asks the routing
 /// table.
 fn own_address_towards(there: SocketAddr) -> Option<IpAddr> {
@@ -124,7 +130,23 @@ mod tests {
 
     fn found(configured: Option<&str>, listens_at: &str) -> Result<String, AdvertiseError> {
         let configured = configured.map(str::to_owned);
-        advertised(configured, listens_at.parse().unwrap(), "http://127.0.0.1:7220")
+        let catalog = "http://127.0.0.1:7220";
+        advertised(configured, "http", listens_at.parse().unwrap(), catalog)
+    }
+
+    #[test]
+    fn where_tls_is_spoken_the_address_says_so() {
+        let told = |listens_at: &str| {
+            advertised(
+                None,
+                "https",
+                listens_at.parse().unwrap(),
+                "https://127.0.0.1:7220",
+            )
+            .unwrap()
+        };
+        assert_eq!(told("127.0.0.1:7221"), "https://127.0.0.1:7221");
+        assert!(told("0.0.0.0:7221").starts_with("https://"));
     }
 
     #[test]

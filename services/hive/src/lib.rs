@@ -20,7 +20,7 @@
 //!     store: Some("/var/lib/rbee/store".into()),
 //!     ..HiveConfig::default()
 //! };
-//! let catalog = Target { address: "http://127.0.0.1:7220".into(), token: None };
+//! let catalog = Target { address: "http://127.0.0.1:7220".into(), token: None, ..Target::default() };
 //! let hive = Hive::start(config, catalog, "http://127.0.0.1:7221".into(), &lifecycle).await?;
 //! let mut server = ServerBuilder::new(Auth::Open);
 //! hive.mount(&mut server);
@@ -52,6 +52,6 @@ pub use advertise::{AdvertiseError, advertised};
 pub use config::{HiveConfig, RestartConfig, WorkerConfig};
 pub use folders::FoldersError;
 pub use ledger::LedgerError;
-pub use service::{Hive, StartError};
+pub use service::{Hive, StartError, names_of_this_host};
 pub use telemetry::METRICS;
 pub use worker::SocketsError;

@@ -6,12 +6,15 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use clap::Parser;
 use rbee_hive::{Hive, HiveConfig};
-use rbee_service_kit::config::{self, MetricsConfig, ServerConfig, TelemetryConfig};
+use rbee_service_kit::config::{
+    self, AuthConfig, LimitsConfig, MetricsConfig, ServerConfig, TelemetryConfig, TlsConfig,
+};
 use rbee_service_kit::metrics::{MetricsServer, Process};
 use rbee_service_kit::program::{
-    CatalogAddress, CatalogArguments, MetricsArguments, ServerArguments, TelemetryArguments,
+    AuthArguments, CatalogAddress, CatalogArguments, MetricsArguments, ServerArguments, TelemetryArguments,
+    TlsArguments,
 };
-use rbee_service_kit::{Auth, Lifecycle, Listener, ServerBuilder, program};
+use rbee_service_kit::{Lifecycle, Listener, ServerBuilder, program};
 use serde::{Deserialize, Serialize};
 
 /// Owns this host's devices: starts workers, supervises them, and passes calls on to them.
@@ -36,6 +39,10 @@ struct Arguments {
 struct Overrides {
     #[command(flatten)]
     server: ServerArguments,
+    #[command(flatten)]
+    tls: TlsArguments,
+    #[command(flatten)]
+    auth: AuthArguments,
     #[command(flatten)]
     telemetry: TelemetryArguments,
     #[command(flatten)]
@@ -90,6 +97,9 @@ struct Config {
     #[serde(skip_serializing_if = "Option::is_none")]
     advertise: Option<String>,
     server: ServerConfig,
+    tls: TlsConfig,
+    auth: AuthConfig,
+    limits: LimitsConfig,
     telemetry: TelemetryConfig,
     metrics: MetricsConfig,
     catalog: CatalogAddress,
@@ -110,7 +120,7 @@ async fn main() -> anyhow::Result<()> {
         return Ok(());
     }
     if health {
-        return Ok(program::health(&config.server).await?);
+        return Ok(program::health(&config.server, &config.tls).await?);
     }
     program::run("rbee-hive", &config.telemetry.clone(), async |lifecycle| {
         run(config, lifecycle).await
@@ -119,7 +129,7 @@ async fn main() -> anyhow::Result<()> {
 }
 
 async fn run(config: Config, lifecycle: &Lifecycle) -> anyhow::Result<()> {
-    let auth = Auth::from_config(&config.server)?;
+    let mut server = ServerBuilder::from_config(&config.server, &config.tls, &config.auth, &config.limits)?;
     let catalog = config.catalog.target()?;
     let listen = config.server.listen;
     let listener = Listener::tcp(listen)
@@ -127,7 +137,7 @@ async fn run(config: Config, lifecycle: &Lifecycle) -> anyhow::Result<()> {
         .with_context(|| format!("cannot listen on {listen}"))?;
     let metrics = MetricsServer::bind(&config.metrics).await?;
     let own = listener.local_addr().unwrap_or(listen);
-    let advertised = rbee_hive::advertised(config.advertise, own, &catalog.address)?;
+    let advertised = rbee_hive::advertised(config.advertise, server.scheme(), own, &catalog.address)?;
     let mut hive = config.hive;
     hive.worker.pass_on(&config.telemetry);
     let hive = Hive::start(hive, catalog, advertised.clone(), lifecycle).await?;
@@ -135,7 +145,6 @@ async fn run(config: Config, lifecycle: &Lifecycle) -> anyhow::Result<()> {
         let process = Arc::new(Process::new("rbee-hive", env!("CARGO_PKG_VERSION")));
         lifecycle.spawn(metrics.serve(vec![process, hive.metrics()], lifecycle.token()));
     }
-    let mut server = ServerBuilder::new(auth);
     hive.mount(&mut server);
     tracing::info!(address = %own, advertised, hive = hive.id(), "the hive is ready");
     let served = server

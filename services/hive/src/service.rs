@@ -235,3 +235,12 @@ async fn open_cache(
 fn host_name() -> String {
     System::host_name().unwrap_or_else(|_| "hive".to_owned())
 }
+
+/// How others may call this host: its name, and its addresses on the way to them.
+#[must_use]
+pub fn names_of_this_host() -> Vec<String> {
+    let addresses = crate::advertise::own_addresses();
+    std::iter::once(host_name())
+        .chain(addresses.map(|address| address.to_string()))
+        .collect()
+}

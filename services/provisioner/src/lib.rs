@@ -18,7 +18,7 @@
 //!     work_dir: Some("/var/lib/rbee/provisioner".into()),
 //!     ..ProvisionerConfig::default()
 //! };
-//! let catalog = Target { address: "http://127.0.0.1:7220".into(), token: None };
+//! let catalog = Target { address: "http://127.0.0.1:7220".into(), token: None, ..Target::default() };
 //! let provisioner = Provisioner::start(config, catalog, &lifecycle).await?;
 //! let mut server = ServerBuilder::new(Auth::Open);
 //! provisioner.mount(&mut server);

@@ -5,9 +5,11 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use clap::Parser;
 use rbee_provisioner::{CivitAiArguments, HuggingFaceArguments, Provisioner, ProvisionerConfig};
-use rbee_service_kit::config::{self, ServerConfig, TelemetryConfig};
-use rbee_service_kit::program::{CatalogAddress, CatalogArguments, ServerArguments, TelemetryArguments};
-use rbee_service_kit::{Auth, Lifecycle, Listener, ServerBuilder, program};
+use rbee_service_kit::config::{self, AuthConfig, LimitsConfig, ServerConfig, TelemetryConfig, TlsConfig};
+use rbee_service_kit::program::{
+    AuthArguments, CatalogAddress, CatalogArguments, ServerArguments, TelemetryArguments, TlsArguments,
+};
+use rbee_service_kit::{Lifecycle, Listener, ServerBuilder, program};
 use serde::{Deserialize, Serialize};
 
 /// Brings models and worker programs in.
@@ -32,6 +34,10 @@ struct Arguments {
 struct Overrides {
     #[command(flatten)]
     server: ServerArguments,
+    #[command(flatten)]
+    tls: TlsArguments,
+    #[command(flatten)]
+    auth: AuthArguments,
     #[command(flatten)]
     telemetry: TelemetryArguments,
     #[command(flatten)]
@@ -67,6 +73,9 @@ struct Config {
     #[serde(skip_serializing_if = "Option::is_none")]
     worker_dir: Option<PathBuf>,
     server: ServerConfig,
+    tls: TlsConfig,
+    auth: AuthConfig,
+    limits: LimitsConfig,
     telemetry: TelemetryConfig,
     catalog: CatalogAddress,
     provisioner: ProvisionerConfig,
@@ -86,7 +95,7 @@ async fn main() -> anyhow::Result<()> {
         return Ok(());
     }
     if health {
-        return Ok(program::health(&config.server).await?);
+        return Ok(program::health(&config.server, &config.tls).await?);
     }
     program::run("rbee-provisioner", &config.telemetry.clone(), async |lifecycle| {
         run(config, lifecycle).await
@@ -95,10 +104,9 @@ async fn main() -> anyhow::Result<()> {
 }
 
 async fn run(config: Config, lifecycle: &Lifecycle) -> anyhow::Result<()> {
-    let auth = Auth::from_config(&config.server)?;
+    let mut server = ServerBuilder::from_config(&config.server, &config.tls, &config.auth, &config.limits)?;
     let catalog = config.catalog.target()?;
     let provisioner = Provisioner::start(config.provisioner, catalog, lifecycle).await?;
-    let mut server = ServerBuilder::new(auth);
     provisioner.mount(&mut server);
     let listen = config.server.listen;
     let listener = Listener::tcp(listen)

@@ -14,8 +14,10 @@ use toml::{Table, Value};
 pub mod duration;
 pub mod optional_duration;
 mod sections;
+mod security;
 
 pub use sections::{DEFAULT_PORT, LogFormat, MetricsConfig, ServerConfig, TelemetryConfig};
+pub use security::{AuthConfig, LimitsConfig, TlsConfig};
 
 /// Why a configuration can't be used.
 #[derive(Debug, thiserror::Error)]

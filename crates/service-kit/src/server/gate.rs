@@ -1,4 +1,4 @@
-//! What every call passes before it reaches a service: its span, authentication, and a process's
+//! What every call passes before it reaches a service: its span, authentication and scope, limits, and a process's
 //! own interception.
 
 use std::convert::Infallible;
@@ -8,15 +8,22 @@ use std::task::{Context, Poll};
 
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
-use http::{Request, Response};
+use http::{HeaderMap, Request, Response};
 use http_body::{Frame, SizeHint};
-use tonic::Status;
+use tokio::sync::oneshot;
 use tonic::body::Body;
+use tonic::{Code, Status};
 use tower::{Layer, Service};
 use tracing::{Instrument as _, Span};
 
 use super::Auth;
+use super::auth::Caller;
+use super::incoming::Peer;
+use super::limits::{Client, Limiter, Running};
+use super::message_size::Measured;
+use crate::config::LimitsConfig;
 use crate::telemetry::propagation;
+use crate::{Fault, reason};
 
 /// Sees every call before the services do. The hive's proxy is one.
 pub trait Intercept: Send + Sync + 'static {
@@ -53,12 +60,20 @@ pub(super) struct GateLayer {
 struct Shared {
     auth: Auth,
     intercept: Option<Arc<dyn Intercept>>,
+    limits: LimitsConfig,
+    limiter: Limiter,
 }
 
 impl GateLayer {
-    pub(super) fn new(auth: Auth, intercept: Option<Arc<dyn Intercept>>) -> Self {
+    pub(super) fn new(auth: Auth, intercept: Option<Arc<dyn Intercept>>, limits: LimitsConfig) -> Self {
+        let limiter = Limiter::new(&limits);
         Self {
-            shared: Arc::new(Shared { auth, intercept }),
+            shared: Arc::new(Shared {
+                auth,
+                intercept,
+                limits,
+                limiter,
+            }),
         }
     }
 }
@@ -72,6 +87,53 @@ impl<S> Layer<S> for GateLayer {
             shared: self.shared.clone(),
         }
     }
+}
+
+impl Shared {
+    /// Lets a call in, and counts it, or says why not.
+    ///
+    /// On a Unix socket there is no limit: only this host's own user reaches it, and a worker's hive has set its
+    /// limits already to those for whom it calls.
+    fn admit(&self, request: &Request<Body>, peer: Option<&Peer>) -> Result<Option<Running>, Fault> {
+        let is_service = peer.is_some_and(|peer| peer.is_service);
+        let caller = self
+            .auth
+            .check(request.uri().path(), request.headers(), is_service);
+        let Some(peer) = peer else {
+            return caller.map(|_| None);
+        };
+        let at = || match peer.tcp.remote_addr() {
+            Some(address) => Client::at(address.ip()),
+            None => Client::Others,
+        };
+        let client = match &caller {
+            Ok(Caller { name: Some(name) }) => Client::Named(name.clone()),
+            _ => at(),
+        };
+        // Who guesses tokens is counted, too.
+        let running = self.limiter.begin(client)?;
+        caller?;
+        header_size(request.headers(), self.limits.max_header_size.as_u64())?;
+        Ok(Some(running))
+    }
+}
+
+/// As HTTP/2 counts them (RFC 9113, 6.5.2).
+fn header_size(headers: &HeaderMap, most: u64) -> Result<(), Fault> {
+    let size: usize = headers
+        .iter()
+        .map(|(name, value)| name.as_str().len() + value.len() + 32)
+        .sum();
+    if size as u64 <= most {
+        return Ok(());
+    }
+    Err(Fault::new(
+        Code::ResourceExhausted,
+        reason::HEADERS_TOO_LARGE,
+        format!("headers of {size} bytes are more than this server takes, which is {most}"),
+    )
+    .with("size_bytes", size)
+    .with("limit_bytes", most))
 }
 
 #[derive(Clone)]
@@ -93,33 +155,73 @@ where
         self.inner.poll_ready(context)
     }
 
-    fn call(&mut self, request: Request<Body>) -> Self::Future {
+    fn call(&mut self, mut request: Request<Body>) -> Self::Future {
         let span = call_span(&request);
         propagation::accept(&span, request.headers());
 
-        if let Err(fault) = self.shared.auth.check(request.headers()) {
-            let answer = Status::from(fault).into_http();
-            return async move { Ok(answer) }.instrument(span).boxed();
+        let peer = request.extensions_mut().remove::<Peer>();
+        let running = match self.shared.admit(&request, peer.as_ref()) {
+            Ok(running) => running,
+            Err(fault) => {
+                let answer = Status::from(fault).into_http();
+                return async move { Ok(answer) }.instrument(span).boxed();
+            }
+        };
+        let mut too_large = None;
+        if let Some(peer) = peer {
+            request.extensions_mut().insert(peer.tcp);
+            let most = self.shared.limits.max_message_size.as_u64();
+            request = request.map(|body| {
+                let (body, heard) = Measured::wrap(body, most);
+                too_large = Some(heard);
+                body
+            });
         }
         let intercepted = match &self.shared.intercept {
             Some(intercept) => span.in_scope(|| intercept.intercept(request)),
             None => Intercepted::Pass(request),
         };
-        match intercepted {
-            Intercepted::Answer(answer) => {
-                let span_of_body = span.clone();
-                async move { Ok(answer.await.map(|body| SpannedBody::wrap(body, span_of_body))) }
-                    .instrument(span)
-                    .boxed()
-            }
+        let answer = match intercepted {
+            Intercepted::Answer(answer) => answer,
             Intercepted::Pass(request) => {
-                let span_of_body = span.clone();
                 let answer = span.in_scope(|| self.inner.call(request));
-                async move { Ok(answer.await?.map(|body| SpannedBody::wrap(body, span_of_body))) }
-                    .instrument(span)
-                    .boxed()
+                async move {
+                    match answer.await {
+                        Ok(answer) => answer,
+                        Err(never) => match never {},
+                    }
+                }
+                .boxed()
             }
+        };
+        let span_of_body = span.clone();
+        async move {
+            let answer = unless_too_large(answer, too_large).await;
+            Ok(answer.map(|body| TrackedBody::wrap(body, span_of_body, running)))
         }
+        .instrument(span)
+        .boxed()
+    }
+}
+
+/// The answer to a request, or if a message of it is too large, that. Whoever reads the request only sees that it ended
+/// badly.
+async fn unless_too_large(
+    answer: BoxFuture<'static, Response<Body>>,
+    heard: Option<oneshot::Receiver<Fault>>,
+) -> Response<Body> {
+    let Some(mut heard) = heard else {
+        return answer.await;
+    };
+    // Dropping the answer that was being made is meant: nobody waits for it. A sender that is gone has nothing to
+    // say, and then the answer is waited for.
+    tokio::select! {
+        biased;
+        Ok(fault) = &mut heard => Status::from(fault).into_http(),
+        answer = answer => match heard.try_recv() {
+            Ok(fault) => Status::from(fault).into_http(),
+            Err(_) => answer,
+        },
     }
 }
 
@@ -138,23 +240,28 @@ fn call_span(request: &Request<Body>) -> Span {
     )
 }
 
-/// A response's body that keeps the call's span open until its stream has ended.
-struct SpannedBody {
+/// A response's body that keeps the call's span open, and the call counted, until its stream has ended.
+struct TrackedBody {
     inner: Body,
     span: Span,
+    _running: Option<Running>,
 }
 
-impl SpannedBody {
-    fn wrap(inner: Body, span: Span) -> Body {
-        if span.is_none() {
+impl TrackedBody {
+    fn wrap(inner: Body, span: Span, running: Option<Running>) -> Body {
+        if span.is_none() && running.is_none() {
             inner
         } else {
-            Body::new(Self { inner, span })
+            Body::new(Self {
+                inner,
+                span,
+                _running: running,
+            })
         }
     }
 }
 
-impl http_body::Body for SpannedBody {
+impl http_body::Body for TrackedBody {
     type Data = <Body as http_body::Body>::Data;
     type Error = Status;
 

@@ -2,6 +2,7 @@
 //! and a span for each call.
 
 use std::convert::Infallible;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,16 +16,24 @@ use tonic_health::server::HealthReporter;
 use tower::Service;
 
 use crate::Lifecycle;
+use crate::Target;
+use crate::config::{AuthConfig, LimitsConfig, ServerConfig, TlsConfig};
 use crate::telemetry::Narrator;
+use crate::tls::{ClientTls, ServerTls};
 
 mod auth;
 mod events;
 mod gate;
+mod incoming;
+mod limits;
 mod listener;
+mod message_size;
+pub mod scopes;
+pub mod tokens;
 
 use events::EventNarration;
 
-pub use auth::{Auth, AuthError, read_token};
+pub use auth::{Auth, AuthError, Listed, read_token};
 pub use gate::{Intercept, Intercepted};
 pub use listener::Listener;
 
@@ -45,6 +54,8 @@ pub enum ServeError {
 pub struct ServerBuilder {
     routes: RoutesBuilder,
     auth: Auth,
+    tls: Option<ServerTls>,
+    limits: LimitsConfig,
     intercept: Option<Arc<dyn Intercept>>,
     names: Vec<&'static str>,
     forwarded: Vec<&'static str>,
@@ -121,6 +132,8 @@ impl ServerBuilder {
         Self {
             routes: RoutesBuilder::default(),
             auth,
+            tls: None,
+            limits: LimitsConfig::default(),
             intercept: None,
             // Served by every process; its service is made in `serve`.
             names: vec![EVENT_SERVICE],
@@ -128,6 +141,51 @@ impl ServerBuilder {
             health: HealthReporter::new(),
             starts_ready: true,
             readiness_said: Arc::default(),
+        }
+    }
+
+    /// A server as a configuration has it: whom it answers, with which certificate, and how much each may ask.
+    ///
+    /// # Errors
+    /// If a file can't be used, or the address is not loopback while TLS or tokens are missing and the
+    /// configuration does not allow that.
+    pub fn from_config(
+        server: &ServerConfig,
+        tls: &TlsConfig,
+        auth: &AuthConfig,
+        limits: &LimitsConfig,
+    ) -> Result<Self, AuthError> {
+        let (auth, tls) = Auth::from_config(server, tls, auth)?;
+        let mut server = Self::new(auth);
+        server.tls(tls).limits(limits.clone());
+        Ok(server)
+    }
+
+    /// Speaks TLS on a TCP port.
+    pub fn tls(&mut self, tls: Option<ServerTls>) -> &mut Self {
+        self.tls = tls;
+        self
+    }
+
+    /// What one client may ask on a TCP port.
+    pub fn limits(&mut self, limits: LimitsConfig) -> &mut Self {
+        self.limits = limits;
+        self
+    }
+
+    /// `https` or `http`: how addresses of this server begin.
+    #[must_use]
+    pub fn scheme(&self) -> &'static str {
+        if self.tls.is_some() { "https" } else { "http" }
+    }
+
+    /// This server as the other parts of its own process call it, at one of its addresses such as `127.0.0.1:7220`.
+    #[must_use]
+    pub fn own_target(&self, at: SocketAddr) -> Target {
+        Target {
+            address: format!("{}://{at}", self.scheme()),
+            token: self.auth.token().cloned(),
+            tls: self.tls.clone().map(ClientTls::of_own_server).unwrap_or_default(),
         }
     }
 
@@ -197,13 +255,26 @@ impl ServerBuilder {
         self.add_service(tonic_health::pb::health_server::HealthServer::new(health));
         self.add_reflection()?;
 
-        let gate = gate::GateLayer::new(self.auth, self.intercept);
+        let limits = self.limits;
+        let gate = gate::GateLayer::new(self.auth, self.intercept, limits.clone());
         let keepalive = listener.keepalive();
+        // Who asks for more calls at the same time than it may is told so; what is far beyond that waits in HTTP/2.
+        // On a Unix socket one connection is everybody's.
+        let streams = match &listener {
+            Listener::Tcp(_) if limits.concurrent_calls > 0 => {
+                Some(limits.concurrent_calls.saturating_mul(2))
+            }
+            _ => None,
+        };
+        let headers = u32::try_from(limits.max_header_size.as_u64()).unwrap_or(u32::MAX);
         let server = tonic::transport::Server::builder()
             .http2_keepalive_interval(Some(keepalive.interval))
             .http2_keepalive_timeout(Some(keepalive.patience))
             .initial_stream_window_size(1 << 20)
             .initial_connection_window_size(4 << 20)
+            .max_concurrent_streams(streams)
+            // What is over the limit is answered with a reason; what is far over it is not even read.
+            .http2_max_header_list_size(headers.saturating_mul(2))
             .layer(gate)
             .add_routes(self.routes.routes());
 
@@ -215,10 +286,7 @@ impl ServerBuilder {
         let serving = async {
             match listener {
                 Listener::Tcp(listener) => {
-                    // The builder's own setting does not reach connections that come by a listener; without
-                    // it an answer's trailers wait some 40 ms for the peer's delayed acknowledgement.
-                    let incoming =
-                        tonic::transport::server::TcpIncoming::from(listener).with_nodelay(Some(true));
+                    let incoming = incoming::connections(listener, self.tls, &limits);
                     server.serve_with_incoming_shutdown(incoming, stopping).await
                 }
                 #[cfg(unix)]

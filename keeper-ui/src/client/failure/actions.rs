@@ -81,6 +81,10 @@ pub(super) fn for_reason(reason: &str) -> Option<Action> {
         | reason::VENDOR_LOGIN_REQUIRED
         | reason::VENDOR_TOKEN_REJECTED
         | reason::VENDOR_ACCESS_DENIED
+        | reason::SCOPE_INSUFFICIENT
+        | reason::TOKEN_EXPIRED
+        | reason::TOKEN_REVOKED
+        | reason::TOKEN_UNKNOWN
         | reason::UNAUTHENTICATED => Action::OpenSettings,
         reason::WORKER_CRASH_LOOPING
         | reason::WORKER_FAILED

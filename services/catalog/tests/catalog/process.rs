@@ -46,6 +46,7 @@ impl Process {
         let target = Target {
             address: format!("http://{}", self.address),
             token: None,
+            ..Target::default()
         };
         ModelServiceClient::new(target.connect(DEADLINE).await.unwrap())
     }

@@ -41,6 +41,7 @@ impl Running {
         let target = Target {
             address: format!("http://{}", listener.local_addr().unwrap()),
             token: None,
+            ..Target::default()
         };
         let life = lifecycle.clone();
         let server = tokio::spawn(async move { server.serve(listener, &life, DEADLINE).await.unwrap() });

@@ -68,6 +68,7 @@ impl Rig {
         let target = Target {
             address: format!("http://{address}"),
             token: None,
+            ..Target::default()
         };
         let channel = target.connect(DEADLINE).await?;
         let worker_id = spawn_worker(channel.clone()).await?;
@@ -108,6 +109,7 @@ async fn start_catalog(store: &str) -> anyhow::Result<Target> {
     Ok(Target {
         address: format!("http://{address}"),
         token: None,
+        ..Target::default()
     })
 }
 
@@ -163,6 +165,7 @@ async fn start_peer(kind: &str, socket: &Path, cores: &Cores) -> anyhow::Result<
     let target = Target {
         address: format!("http://{}", address.trim()),
         token: None,
+        ..Target::default()
     };
     Ok((process, target.connect(DEADLINE).await?))
 }

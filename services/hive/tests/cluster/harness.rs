@@ -44,6 +44,7 @@ impl Served {
         Target {
             address: self.address.clone(),
             token: None,
+            ..Target::default()
         }
         .connect_lazy()
         .unwrap()
@@ -122,6 +123,7 @@ pub(crate) async fn start_hive_with(
     let target = Target {
         address: catalog.address.clone(),
         token: None,
+        ..Target::default()
     };
     let hive = Hive::start(config, target, address, &lifecycle).await.unwrap();
     let mut server = ServerBuilder::new(Auth::Open);

@@ -81,7 +81,13 @@ async fn a_hive_that_is_killed_leaves_no_worker_and_its_successor_no_trace() {
     })
     .await;
     let address = address_of_second().await.unwrap();
-    let channel = Target { address, token: None }.connect_lazy().unwrap();
+    let channel = Target {
+        address,
+        token: None,
+        ..Target::default()
+    }
+    .connect_lazy()
+    .unwrap();
     let stream = HiveServiceClient::new(channel)
         .spawn_worker(request(&model))
         .await

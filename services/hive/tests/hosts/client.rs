@@ -28,6 +28,7 @@ pub(crate) fn channel(address: &str) -> ClientChannel {
     let target = Target {
         address: address.to_owned(),
         token: None,
+        ..Target::default()
     };
     target.connect_lazy().unwrap()
 }

@@ -17,6 +17,7 @@ fn target(address: SocketAddr) -> Target {
     Target {
         address: format!("http://{address}"),
         token: None,
+        ..Target::default()
     }
 }
 

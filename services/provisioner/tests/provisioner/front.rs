@@ -23,6 +23,7 @@ async fn listener() -> (Listener, Target) {
     let target = Target {
         address: format!("http://{}", listener.local_addr().unwrap()),
         token: Some(token()),
+        ..Target::default()
     };
     (listener, target)
 }

@@ -69,6 +69,7 @@ impl Program {
         let target = Target {
             address: format!("http://{}", self.address),
             token: None,
+            ..Target::default()
         };
         ProvisionerServiceClient::new(target.connect(DEADLINE).await.unwrap())
     }
@@ -132,6 +133,7 @@ async fn killed_at_half_it_resumes_by_itself_and_ends_right() {
     let target = Target {
         address: format!("http://{}", listener.local_addr().unwrap()),
         token: None,
+        ..Target::default()
     };
     let life = lifecycle.clone();
     tokio::spawn(async move { server.serve(listener, &life, DEADLINE).await.unwrap() });

@@ -110,6 +110,7 @@ async fn two_provisioners_share_no_folder() {
     let catalog = rbee_service_kit::Target {
         address: "http://127.0.0.1:9".into(),
         token: None,
+        ..rbee_service_kit::Target::default()
     };
     let lifecycle = rbee_service_kit::Lifecycle::new();
     let refused = rbee_provisioner::Provisioner::start(config, catalog, &lifecycle)

@@ -50,6 +50,7 @@ impl Running {
         let target = Target {
             address: format!("http://{}", listener.local_addr().unwrap()),
             token: None,
+            ..Target::default()
         };
         let config = CatalogConfig {
             store: store.clone(),

@@ -131,6 +131,7 @@ impl Rig {
         let target = Target {
             address: self.address.clone(),
             token: None,
+            ..Target::default()
         };
         target.connect_lazy().unwrap()
     }

@@ -128,6 +128,7 @@ mod tests {
         let catalog = Target {
             address: "http://127.0.0.1:9".into(),
             token: None,
+            ..Target::default()
         };
         let lifecycle = Lifecycle::new();
         let provisioner = Provisioner::start(config, catalog, &lifecycle).await.unwrap();
