@@ -102,7 +102,11 @@ impl Scene {
 
     fn channel(&self) -> ClientChannel {
         let address = self.address.clone();
-        Target { address, token: None }.connect_lazy().unwrap()
+        let target = Target {
+            address,
+            ..Target::default()
+        };
+        target.connect_lazy().unwrap()
     }
 
     pub(crate) fn client(&self) -> HiveServiceClient<ClientChannel> {
