@@ -192,7 +192,8 @@ pub(crate) fn failure(error: &TargetError) -> Failure {
             let doing = format!("nothing answers at {address}");
             Failure::of_error(Exit::Unreachable, doing, source).hint(hints::UNREACHABLE)
         }
-        TargetError::Address { .. } | TargetError::Tls { .. } => Failure::new(Exit::Usage, error.to_string()),
+        TargetError::Tls { source, .. } => Failure::of_error(Exit::Usage, error.to_string(), source),
+        TargetError::Address { .. } => Failure::new(Exit::Usage, error.to_string()),
         TargetError::Token | TargetError::WorkerId { .. } => Failure::new(Exit::Usage, error.to_string()),
     }
 }
