@@ -110,6 +110,9 @@ fn of_vendors(reason: &str) -> Option<&'static str> {
 fn of_the_rest(reason: &str) -> Option<&'static str> {
     Some(match reason {
         reason::CATALOG_UNAVAILABLE => "The catalog can't be reached now.",
+        reason::CACHE_TOO_SMALL => "The hive's cache is too small for this model.",
+        reason::CONNECTION_LOST => "The connection broke in the middle of the answer.",
+        reason::PROVISIONER_UNAVAILABLE => "The provisioner can't be reached now.",
         reason::DISK_FULL => "The store's disk is full.",
         reason::INTERNAL => "Something went wrong inside rbee.",
         reason::INVALID_ARGUMENT => "Something in this request is not right.",

@@ -27,19 +27,21 @@ impl Document {
 
     /// Takes the text so far, which begins with what it was before.
     ///
-    /// Only what follows the last settled block is parsed. A block is settled when another one has begun after it on a
-    /// whole line: Markdown closes blocks line by line, and what a half line begins may yet turn out to go on with the
-    /// block before. The one thing that can reach back is the definition of a link; [`Self::finish`] sees to that.
+    /// Only what follows the last settled block is parsed. A block is settled when another one has begun after it, behind an
+    /// empty line and on a whole line: what begins right below it, or on half a line, may yet turn out to go on with it. The one thing that can reach back is the definition of a link; [`Self::finish`] sees to that.
     pub fn grow(&mut self, text: &str) {
         let Some(rest) = text.get(self.settled_bytes..) else {
             return;
         };
         let mut blocks = parse_with_starts(rest);
         let whole_line = |start: usize| rest[start..].contains('\n');
-        let settled = match blocks.last() {
+        let mut settled = match blocks.last() {
             Some((start, _)) if whole_line(*start) => blocks.len() - 1,
             _ => blocks.len().saturating_sub(2),
         };
+        while settled > 0 && !follows_empty_line(&rest[..blocks[settled].0]) {
+            settled -= 1;
+        }
         if settled > 0 {
             let start = blocks[settled].0;
             self.settled_bytes += rest[..start].rfind('\n').map_or(0, |end| end + 1);
@@ -74,6 +76,14 @@ impl Document {
     pub fn settled(&self) -> usize {
         self.settled.len()
     }
+}
+
+/// Whether the line before the one that this text ends in is empty.
+fn follows_empty_line(before: &str) -> bool {
+    before
+        .rfind('\n')
+        .and_then(|end| before[..end].lines().last())
+        .is_some_and(|line| line.trim().is_empty())
 }
 
 #[cfg(test)]
