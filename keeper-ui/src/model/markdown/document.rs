@@ -82,7 +82,7 @@ impl Document {
 fn follows_empty_line(before: &str) -> bool {
     before
         .rfind('\n')
-        .and_then(|end| before[..end].lines().last())
+        .and_then(|end| before[..end].rsplit('\n').next())
         .is_some_and(|line| line.trim().is_empty())
 }
 
